@@ -1,0 +1,36 @@
+"""The exceptions that reach a user, each with the exit code of the command line.
+
+A message is one sentence that says what was given, what was expected and what to do.
+"""
+
+
+class CspanalyzeError(Exception):
+    """Anything this package refuses to do; the command line prints the message and exits with `exit_code`."""
+
+    exit_code = 2
+
+
+class UsageError(CspanalyzeError):
+    """An argument is off: a wrong option value, an input that the model cannot take, an unknown format."""
+
+
+class SourceError(CspanalyzeError):
+    """The MODEL argument names nothing that can be built."""
+
+
+class TraceError(CspanalyzeError):
+    """The model was built, but its forward pass could not be recorded."""
+
+
+class CspError(CspanalyzeError):
+    """The network cannot be turned into its Cross Stage Partial twin as asked."""
+
+
+class OutputError(CspanalyzeError):
+    """A result cannot be written where it was asked for."""
+
+
+class IncompleteError(CspanalyzeError):
+    """Raised under `--strict` when an operation in the total has no formula."""
+
+    exit_code = 3

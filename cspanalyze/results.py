@@ -1,0 +1,177 @@
+"""Plain records between the analyses and the renderers: tidy, frozen, and the same through JSON and back.
+
+Every table, CSV file, plot and picture reads these and nothing else, so a saved run is rendered again without torch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+from cspanalyze.errors import UsageError
+
+if TYPE_CHECKING:
+    from cattrs.preconf.json import JsonConverter
+
+SCHEMA_VERSION = 1
+Number = int | float | None
+Method = Literal["trace", "closed form", "cache-model", "simulated", "counter", "measured", "architecture"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure. `module` is a path or stage name, `op` the operation type ("" for all), `value` None if unknown."""
+
+    module: str
+    op: str
+    value: Number
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Uncovered:
+    """An operation for which there is no formula: it is in no total. `count` is how often it ran, and in `modules`."""
+
+    op: str
+    count: int
+    modules: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One metric of one network: rows, their total, and what the total leaves out.
+
+    `unit` is the unit of every value; `method` says by which route the figure came; `total` is None if unknown. The
+    total is not always the sum of the rows (a peak, a median): `additive` says whether it is.
+    """
+
+    metric: str
+    unit: str
+    method: Method
+    rows: tuple[Row, ...]
+    total: Number
+    uncovered: tuple[Uncovered, ...] = ()
+    additive: bool = True
+    note: str = ""
+
+    def of(self, module: str) -> Number:
+        """Sum of the rows of one module or stage; None if it has none, or if one of them is unknown."""
+        values = [row.value for row in self.rows if row.module == module]
+        if not values:
+            return None
+        total: float = 0
+        for value in values:
+            if value is None:
+                return None
+            total += value
+        return total
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What was analysed, completely enough to do it again.
+
+    `inputs` are written like the `--input` option (`1x3x224x224:float32`); `versions` are (package, version) pairs.
+    """
+
+    name: str
+    source: str
+    inputs: tuple[str, ...]
+    mode: str
+    method: str
+    variant: str = ""
+    notes: tuple[str, ...] = ()
+    versions: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All results about one network. `groups` are the stage or module names in display order."""
+
+    subject: Subject
+    groups: tuple[str, ...]
+    results: tuple[Result, ...]
+
+    def result(self, metric: str) -> Result:
+        """The result of that name.
+
+        Raises:
+            KeyError: the report does not hold it.
+        """
+        for result in self.results:
+            if result.metric == metric:
+                return result
+        raise KeyError(metric)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the results, in order."""
+        return tuple(result.metric for result in self.results)
+
+
+@dataclass(frozen=True, slots=True)
+class StageChange:
+    """What the CSP transform did to one stage (or why it left it alone, in `skipped`)."""
+
+    stage: str
+    preset: str
+    fusion: str
+    gamma: float
+    gamma_effective: float | None
+    channels: int
+    bypass_channels: int | None
+    block_channels: int | None
+    skipped: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A network beside its variants; `changes` say stage by stage what the transform did, `sentences` what it means."""
+
+    base: Report
+    variants: tuple[Report, ...]
+    changes: tuple[StageChange, ...] = ()
+    sentences: tuple[str, ...] = ()
+
+
+Record = Report | Comparison
+_KINDS: Mapping[str, type[Report] | type[Comparison]] = MappingProxyType({"report": Report, "comparison": Comparison})
+
+
+def to_json(record: Record) -> dict[str, Any]:
+    """The record as JSON-ready data: `{"schema": 1, "kind": "report" | "comparison", ...fields}`."""
+    kind = next(name for name, cls in _KINDS.items() if isinstance(record, cls))
+    return {"schema": SCHEMA_VERSION, "kind": kind, **_converter().unstructure(record)}
+
+
+def from_json(data: Mapping[str, Any]) -> Record:
+    """Inverse of `to_json`.
+
+    Raises:
+        UsageError: the data is no run of this schema version, or a field is missing, unknown or of the wrong type.
+    """
+    if not isinstance(data, Mapping) or data.get("schema") != SCHEMA_VERSION or data.get("kind") not in _KINDS:
+        raise UsageError(f"this is no cspanalyze run: expected schema {SCHEMA_VERSION} and a kind of {sorted(_KINDS)}")
+    body = {key: value for key, value in data.items() if key not in ("schema", "kind")}
+    try:
+        return _converter().structure(body, _KINDS[data["kind"]])
+    except Exception as error:  # cattrs raises groups of whatever each field raised
+        from cattrs import transform_error
+
+        raise UsageError(f"the run file is damaged: {transform_error(error)[0]}") from error
+
+
+def dumps(record: Record) -> str:
+    """The record as JSON text with a final newline."""
+    return json.dumps(to_json(record), indent=1, allow_nan=False) + "\n"
+
+
+@cache
+def _converter() -> JsonConverter:
+    from cattrs.preconf.json import make_converter
+
+    return make_converter(forbid_extra_keys=True, prefer_attrib_converters=False)
