@@ -1,0 +1,154 @@
+"""`trace`: run a forward pass on meta tensors under the recorder and return the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+
+from cspanalyze.errors import TraceError
+from cspanalyze.graph import ModelGraph, ModuleNode, Parameter, ValueKind
+from cspanalyze.tracing.recorder import Recorder, tensors_in
+from cspanalyze.tracing.untouched import untouched
+
+
+def trace(
+    model: nn.Module,
+    *args: Any,
+    kwargs: Mapping[str, Any] | None = None,
+    name: str = "",
+    mode: Literal["eval", "train"] = "eval",
+    real: bool = False,
+    shortcuts: bool = True,
+) -> ModelGraph:
+    """Record one forward pass of `model(*args, **kwargs)`, by default without computing anything.
+
+    Every tensor, the model's and the caller's, is replaced by one on the meta device with the same shape, dtype and
+    strides. The model is left exactly as it was, also when its forward raises.
+
+    Args:
+        model: any module, on any device.
+        args: positional inputs; tensors anywhere in nested lists, tuples and dicts.
+        kwargs: keyword inputs.
+        name: how the graph is called; the class name by default.
+        mode: whether modules run as in `model.eval()` or `model.train()`.
+        real: compute on the tensors as they are, for networks whose control flow depends on data; the graph then holds
+            for these inputs only, and says so in `method`.
+        shortcuts: compute the layouts of hot operators here instead of in torch (same result, less time).
+
+    Raises:
+        TraceError: the forward pass failed; the message names the module it was in and what torch said.
+    """
+    parameters, names = _parameters(model)
+    recorder = Recorder(names, real=real, shortcuts=shortcuts)
+    inputs: list[int] = []
+    own_args = _own_copies(args, recorder, inputs)
+    own_kwargs = _own_copies(dict(kwargs or {}), recorder, inputs)
+    output = _run(model, recorder, own_args, own_kwargs, mode)
+    outputs = tuple([recorder.value_of(tensor) for tensor in tensors_in(output)])
+    del output, own_args, own_kwargs
+    values = tuple(recorder.values)
+    read = {value.name: value.index for value in reversed(values) if value.kind in ("parameter", "buffer")}
+    return ModelGraph(
+        name=name or type(model).__name__,
+        ops=tuple(recorder.ops),
+        values=values,
+        storages=recorder.finished_storages(),
+        modules=_modules(model, parameters),
+        calls=recorder.finished_calls(),
+        parameters=tuple(
+            Parameter(names, shape, dtype, kind, trainable, read.get(names[0]))
+            for names, shape, dtype, kind, trainable in parameters
+        ),
+        inputs=tuple(inputs),
+        outputs=outputs,
+        mode=mode,
+        method="real input" if real else "meta",
+    )
+
+
+def _run(model: nn.Module, recorder: Recorder, args: Any, kwargs: Any, mode: Literal["eval", "train"]) -> Any:
+    paths = {id(module): path for path, module in model.named_modules()}
+
+    def enter(module: nn.Module, inputs: Any) -> None:
+        path = paths.get(id(module))
+        recorder.enter(_adopted(module, recorder.innermost) if path is None else path, inputs)
+
+    def leave(module: nn.Module, inputs: Any, output: Any) -> None:
+        path = paths.get(id(module))
+        recorder.leave(_adopted(module, recorder.parent) if path is None else path, output)
+
+    with ExitStack() as stack:
+        stack.enter_context(untouched(model, mode))
+        stack.callback(recorder.restore_originals)
+        stack.callback(register_module_forward_pre_hook(enter).remove)
+        stack.callback(register_module_forward_hook(leave).remove)
+        stack.enter_context(torch.inference_mode())
+        if not recorder.real:
+            stack.enter_context(torch.device("meta"))
+        stack.enter_context(recorder)
+        try:
+            return model(*args, **kwargs)
+        except Exception as error:
+            where = recorder.innermost or type(model).__name__
+            raise TraceError(f"the forward pass failed in {where}: {_first_line(error)}") from error
+
+
+def _adopted(module: nn.Module, parent: str) -> str:
+    """Path of a module that is called but is no submodule (made during the forward pass)."""
+    return f"{parent}.{type(module).__name__}" if parent else type(module).__name__
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _parameters(
+    model: nn.Module,
+) -> tuple[list[tuple[tuple[str, ...], tuple[int, ...], str, Any, bool]], dict[int, tuple[str, ValueKind]]]:
+    """Every parameter and buffer once, with all its names; and `id(tensor)` -> (first name, kind)."""
+    found: dict[int, tuple[Tensor, list[str], ValueKind]] = {}
+    named: list[tuple[str, Tensor | None, ValueKind]] = []
+    named += [(path, tensor, "parameter") for path, tensor in model.named_parameters(remove_duplicate=False)]
+    named += [(path, tensor, "buffer") for path, tensor in model.named_buffers(remove_duplicate=False)]
+    for path, tensor, kind in named:
+        if tensor is not None:
+            found.setdefault(id(tensor), (tensor, [], kind))[1].append(path)
+    records = [
+        (tuple(paths), tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), kind, tensor.requires_grad)
+        for tensor, paths, kind in found.values()
+    ]
+    return records, {key: (paths[0], kind) for key, (_, paths, kind) in found.items()}
+
+
+def _modules(model: nn.Module, parameters: list[Any]) -> tuple[ModuleNode, ...]:
+    index = {path: i for i, (paths, *_) in enumerate(parameters) for path in paths}
+    nodes = []
+    for path, module in model.named_modules():
+        prefix = f"{path}." if path else ""
+        own = [*module._parameters, *module._buffers]
+        held = tuple(index[prefix + key] for key in own if prefix + key in index)
+        nodes.append(ModuleNode(path, type(module).__name__, held))
+    return tuple(nodes)
+
+
+def _own_copies(tree: Any, recorder: Recorder, inputs: list[int]) -> Any:
+    """Fresh tensors of the same layout in place of the caller's (on meta, or copies), registered as graph inputs."""
+    if isinstance(tree, Tensor):
+        device = tree.device if recorder.real else torch.device("meta")
+        fresh = torch.empty_strided(tree.shape, tree.stride(), dtype=tree.dtype, device=device)
+        if recorder.real:
+            fresh.copy_(tree.detach())
+        inputs.append(recorder._new_value(fresh, -1, "input"))
+        return fresh
+    if isinstance(tree, (list, tuple)):
+        items = [_own_copies(item, recorder, inputs) for item in tree]
+        return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
+    if isinstance(tree, dict):
+        return {key: _own_copies(value, recorder, inputs) for key, value in tree.items()}
+    return tree
