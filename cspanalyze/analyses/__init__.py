@@ -1,0 +1,41 @@
+"""ModelGraph -> Result: pure functions, registered by the name of their metric. torch is not imported here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cspanalyze.analyses import compute, convolutional_io, memory, traffic  # noqa: F401  (each registers its analyses)
+from cspanalyze.analyses.closed_forms import cio_closed_form
+from cspanalyze.analyses.grouping import By, Grouping
+from cspanalyze.analyses.registry import ANALYSES, analysis
+from cspanalyze.analyses.view import View
+from cspanalyze.errors import UsageError
+from cspanalyze.graph import ModelGraph
+from cspanalyze.results import Result
+
+CLOSED_FORM = "cio_closed_form"
+
+
+def run(graph: ModelGraph, metrics: Iterable[str], grouping: Grouping) -> tuple[Result, ...]:
+    """The named results of one graph, in the order asked for.
+
+    `cio_closed_form` is left out where the network declares no stages, or the grouping is not by stage.
+
+    Raises:
+        UsageError: an unknown metric.
+    """
+    view = View(graph, grouping)
+    results = []
+    for metric in metrics:
+        if metric == CLOSED_FORM:
+            shape = graph.spec(graph.inputs[0]).shape if graph.inputs else ()
+            if graph.plan is not None and grouping.by == "stage" and len(shape) == 4:
+                results.append(cio_closed_form(graph.plan, shape))
+        elif metric in ANALYSES:
+            results.append(ANALYSES[metric](view))
+        else:
+            raise UsageError(f"unknown metric {metric!r}; known are {', '.join(sorted([*ANALYSES, CLOSED_FORM]))}")
+    return tuple(results)
+
+
+__all__ = ["ANALYSES", "CLOSED_FORM", "By", "Grouping", "View", "analysis", "run"]

@@ -1,0 +1,146 @@
+"""Into which row an operation or a parameter goes: by stage, module, layer or operator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from cspanalyze.costs import cost_of
+from cspanalyze.errors import UsageError
+from cspanalyze.graph import ModelGraph
+
+By = Literal["stage", "module", "layer", "op"]
+_MOST_STAGES = 24  # of a network that declares none: finer cuts are what --by module is for
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """`names` in display order; `of_op` the name for every operation, `of_parameter` for every parameter."""
+
+    by: By
+    names: tuple[str, ...]
+    of_op: tuple[str, ...]
+    of_parameter: tuple[str, ...]
+
+    @classmethod
+    def of(cls, graph: ModelGraph, by: By = "stage", depth: int | None = None) -> Grouping:
+        """Group a graph.
+
+        `stage`: the stages that the architecture declares, or where none are known the coarsest cut through the module
+        tree in which no row holds more than half of all MACs. `module`: module paths down to `depth` names (all of
+        them if None). `layer`: the innermost module, one row per call. `op`: the operator.
+
+        Raises:
+            UsageError: an unknown `by`, or a depth that is not positive.
+        """
+        if depth is not None and depth < 1:
+            raise UsageError(f"--depth must be 1 or more, got {depth}")
+        if by == "stage":
+            of_op, of_parameter = _by_stage(graph)
+        elif by == "module":
+            of_op, of_parameter = _by_path(graph, lambda path: _cut(path, depth))
+        elif by == "layer":
+            of_op, of_parameter = _by_layer(graph)
+        elif by == "op":
+            of_op = [op.name for op in graph.ops]
+            of_parameter = _first_reader(graph, of_op)
+        else:
+            raise UsageError(f"--by takes stage, module, layer or op, got {by!r}")
+        # In the order in which the groups first run; those that only hold parameters last.
+        return cls(by, tuple(dict.fromkeys([*of_op, *of_parameter])), tuple(of_op), tuple(of_parameter))
+
+
+def _cut(path: str, depth: int | None) -> str:
+    return path if depth is None else ".".join(path.split(".")[:depth])
+
+
+def _owner(name: str) -> str:
+    return name.rpartition(".")[0]
+
+
+def _by_path(graph: ModelGraph, group: Callable[[str], str]) -> tuple[list[str], list[str]]:
+    return [group(op.module) for op in graph.ops], [group(_owner(p.names[0])) for p in graph.parameters]
+
+
+def _by_layer(graph: ModelGraph) -> tuple[list[str], list[str]]:
+    of_op = []
+    for op in graph.ops:
+        ordinal = graph.calls[op.call].ordinal if op.call >= 0 else 0
+        of_op.append(f"{op.module}#{ordinal + 1}" if ordinal else op.module)
+    return of_op, [_owner(p.names[0]) for p in graph.parameters]
+
+
+def _first_reader(graph: ModelGraph, of_op: list[str]) -> list[str]:
+    groups = []
+    for parameter in graph.parameters:
+        readers = graph.consumers[parameter.value] if parameter.value is not None else ()
+        groups.append(of_op[readers[0]] if readers else "unused")
+    return groups
+
+
+def _by_stage(graph: ModelGraph) -> tuple[list[str], list[str]]:
+    plan = graph.plan
+    if plan is not None:
+        names = [stage.name for stage in plan.stages]
+        find = cache(lambda path: stage.name if (stage := plan.stage_of(path)) is not None else "")
+    else:
+        cut = _with_stem_and_head(graph, _coarsest_cut(graph))
+        names = list(dict.fromkeys(cut.values())) or ["(network)"]
+        find = cache(lambda path: cut.get(_longest_prefix(path, cut), ""))
+    # What runs outside every stage (a flatten in the root's forward) belongs to the stage that ran before it.
+    current = names[0]
+    of_op = []
+    for op in graph.ops:
+        current = find(op.module) or current
+        of_op.append(current)
+    return of_op, [find(_owner(parameter.names[0])) or names[-1] for parameter in graph.parameters]
+
+
+def _with_stem_and_head(graph: ModelGraph, cut: list[str]) -> dict[str, str]:
+    """Path -> row name: single layers before the first container are the `stem`, those after the last the `head`."""
+    first_run = {path: len(graph.ops) for path in cut}
+    for op in reversed(graph.ops):
+        path = _longest_prefix(op.module, first_run)
+        if path:
+            first_run[path] = op.index
+    ordered = sorted(cut, key=lambda path: first_run[path])
+    containers = {_owner(module.path) for module in graph.modules if module.path}
+    blocks = [index for index, path in enumerate(ordered) if path in containers]
+    if len(blocks) < 2:
+        return {path: path for path in ordered}
+    start, stop = blocks[0], blocks[-1]
+    return {path: "stem" if index < start else "head" if index > stop else path for index, path in enumerate(ordered)}
+
+
+def _coarsest_cut(graph: ModelGraph) -> list[str]:
+    """Module paths such that no part that can be divided holds more than half of the MACs."""
+    macs: dict[str, int] = {}
+    for op in graph.ops:
+        cost = cost_of(op, graph)
+        if cost is not None and cost.macs:
+            parts = op.module.split(".") if op.module else []
+            for depth in range(len(parts) + 1):
+                path = ".".join(parts[:depth])
+                macs[path] = macs.get(path, 0) + cost.macs
+    children: dict[str, list[str]] = {}
+    for module in graph.modules:
+        if module.path:
+            children.setdefault(_owner(module.path), []).append(module.path)
+    total = macs.get("", 0)
+    cut = children.get("", [])
+    while True:
+        heavy = [path for path in cut if 2 * macs.get(path, 0) > total and path in children]
+        if not heavy:
+            return cut
+        finer = [part for path in cut for part in (children[path] if path in heavy else [path])]
+        if len(finer) > _MOST_STAGES and len(cut) > 1:
+            return cut
+        cut = finer
+
+
+def _longest_prefix(path: str, cut: Container[str]) -> str:
+    while path and path not in cut:
+        path = _owner(path)
+    return path

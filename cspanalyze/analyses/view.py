@@ -1,0 +1,64 @@
+"""What an analysis sees: a graph, how its operations are grouped into rows, and their costs, computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from cspanalyze.analyses.grouping import Grouping
+from cspanalyze.costs import Cost, cost_of
+from cspanalyze.graph import ModelGraph, OpNode
+from cspanalyze.results import Method, Number, Result, Row, Uncovered
+
+
+@dataclass(frozen=True)
+class View:
+    """A graph and a grouping; the pure input of every analysis."""
+
+    graph: ModelGraph
+    grouping: Grouping
+
+    @cached_property
+    def costs(self) -> tuple[Cost | None, ...]:
+        """Cost of every operation of the graph, None where there is no formula."""
+        return tuple([cost_of(op, self.graph) for op in self.graph.ops])
+
+    @cached_property
+    def uncovered(self) -> tuple[Uncovered, ...]:
+        """Operators without a formula, by name: they are in no total."""
+        modules: dict[str, list[str]] = {}
+        for op, cost in zip(self.graph.ops, self.costs, strict=True):
+            if cost is None:
+                modules.setdefault(op.target, []).append(op.module)
+        return tuple(
+            Uncovered(target, len(where), tuple(dict.fromkeys(where))) for target, where in sorted(modules.items())
+        )
+
+    def sum_per_group(
+        self, metric: str, unit: str, value: Callable[[OpNode, Cost], int], method: Method = "trace", note: str = ""
+    ) -> Result:
+        """An additive result: the value of every operation that has a cost, summed by group and operator."""
+        sums: dict[tuple[str, str], int] = {}
+        for op, cost, group in zip(self.graph.ops, self.costs, self.grouping.of_op, strict=True):
+            if cost is not None:
+                amount = value(op, cost)
+                if amount:
+                    key = (group, op.name)
+                    sums[key] = sums.get(key, 0) + amount
+        rows = self.ordered((group, Row(group, name, amount)) for (group, name), amount in sums.items())
+        return Result(metric, unit, method, rows, sum(sums.values()), self.uncovered, note=note)
+
+    def ordered(self, rows: Iterable[tuple[str, Row]]) -> tuple[Row, ...]:
+        """Rows in the order of their groups; a group without any gets one of value 0."""
+        by_group: dict[str, list[Row]] = {name: [] for name in self.grouping.names}
+        for group, row in rows:
+            by_group[group].append(row)
+        return tuple(row for name, own in by_group.items() for row in (own or [Row(name, "", 0)]))
+
+    def one_per_group(
+        self, metric: str, unit: str, values: dict[str, Number], total: Number, method: Method = "trace", note: str = ""
+    ) -> Result:
+        """A result that is no sum (a peak, a median): one row a group, None where the group has no such figure."""
+        rows = tuple(Row(name, "", values.get(name)) for name in self.grouping.names)
+        return Result(metric, unit, method, rows, total, additive=False, note=note)
