@@ -12,8 +12,9 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 
 from cspanalyze.errors import TraceError
 from cspanalyze.graph import ModelGraph, ModuleNode, Parameter, ValueKind
-from cspanalyze.tracing.recorder import Recorder, tensors_in
+from cspanalyze.tracing.recorder import Recorder
 from cspanalyze.tracing.untouched import untouched
+from cspanalyze.tracing.values import tensors_in
 
 
 def trace(
@@ -49,15 +50,15 @@ def trace(
     own_args = _own_copies(args, recorder, inputs)
     own_kwargs = _own_copies(dict(kwargs or {}), recorder, inputs)
     output = _run(model, recorder, own_args, own_kwargs, mode)
-    outputs = tuple([recorder.value_of(tensor) for tensor in tensors_in(output)])
+    outputs = tuple([recorder.table.of(tensor) for tensor in tensors_in(output)])
     del output, own_args, own_kwargs
-    values = tuple(recorder.values)
+    values = tuple(recorder.table.values)
     read = {value.name: value.index for value in reversed(values) if value.kind in ("parameter", "buffer")}
     return ModelGraph(
         name=name or type(model).__name__,
         ops=tuple(recorder.ops),
         values=values,
-        storages=recorder.finished_storages(),
+        storages=recorder.table.storages(),
         modules=_modules(model, parameters),
         calls=recorder.finished_calls(),
         parameters=tuple(
@@ -84,7 +85,7 @@ def _run(model: nn.Module, recorder: Recorder, args: Any, kwargs: Any, mode: Lit
 
     with ExitStack() as stack:
         stack.enter_context(untouched(model, mode))
-        stack.callback(recorder.restore_originals)
+        stack.callback(recorder.originals.restore)
         stack.callback(register_module_forward_pre_hook(enter).remove)
         stack.callback(register_module_forward_hook(leave).remove)
         stack.enter_context(torch.inference_mode())
@@ -144,7 +145,7 @@ def _own_copies(tree: Any, recorder: Recorder, inputs: list[int]) -> Any:
         fresh = torch.empty_strided(tree.shape, tree.stride(), dtype=tree.dtype, device=device)
         if recorder.real:
             fresh.copy_(tree.detach())
-        inputs.append(recorder._new_value(fresh, -1, "input"))
+        inputs.append(recorder.table.new(fresh, -1, "input"))
         return fresh
     if isinstance(tree, (list, tuple)):
         items = [_own_copies(item, recorder, inputs) for item in tree]

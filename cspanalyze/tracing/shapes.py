@@ -208,7 +208,7 @@ def _adaptive_avg_pool(dims: int) -> Shape:
 def _attention(query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> Tensor | None:
     if query.dim() != 4 or query.shape[-1] != key.shape[-1] or key.shape[:-1] != value.shape[:-1]:
         return None
-    batch, heads, length, _ = query.shape
+    batch, heads, length = query.shape[:3]
     if query.shape[-1] != value.shape[-1]:  # the composite kernel: two matrix products
         return torch.empty((batch, heads, length, value.shape[-1]), dtype=query.dtype, device="meta")
     # The fused kernel writes (batch, length, heads, width), so that merging the heads afterwards copies nothing.

@@ -23,8 +23,8 @@ def untouched(model: nn.Module, mode: Literal["eval", "train"]) -> Iterator[None
     an operation write to one of the model's own.
     """
     snapshots = [(module, _snapshot(module.__dict__)) for module in model.modules()]
-    tensors = [*model.parameters(), *model.buffers()]
-    versions = [tensor._version for tensor in tensors]
+    tensors = (*model.parameters(), *model.buffers())
+    versions = tuple([tensor._version for tensor in tensors])
     generator = torch.get_rng_state()
     python_random = random.getstate()
     numpy = sys.modules.get("numpy")

@@ -26,9 +26,7 @@ def graph(request) -> ModelGraph:
 
 @pytest.mark.parametrize("metric", ANALYSES)
 def test_totals_do_not_depend_on_the_grouping(graph, metric) -> None:
-    totals = {
-        by: run(graph, [metric], Grouping.of(graph, by))[0].total for by in ("stage", "module", "layer", "op")
-    }
+    totals = {by: run(graph, [metric], Grouping.of(graph, by))[0].total for by in ("stage", "module", "layer", "op")}
     assert len(set(totals.values())) == 1, totals
 
 

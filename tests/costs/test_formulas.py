@@ -179,7 +179,12 @@ def test_a_packed_sequence_counts_its_real_steps() -> None:
 
 
 conv_cases = st.tuples(
-    st.sampled_from([1, 2, 4]), st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.integers(1, 2), st.integers(1, 2)
+    st.sampled_from([1, 2, 4]),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.integers(1, 2),
+    st.integers(1, 2),
 )
 
 
