@@ -1,0 +1,38 @@
+"""nn.Module -> NetworkPlan: what the architecture declares, read off module structure and hyperparameters alone.
+
+No tensor is made and no forward is run, so that the closed forms computed from a plan are a second route to what a
+trace counts. Networks are recognised by the names and kinds of their submodules, whoever wrote them.
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+from cspanalyze.plans.families import FAMILIES, Named
+from cspanalyze.plans.layers import Unknown
+from cspanalyze.plans.parts import read_parts
+from cspanalyze.stages import NetworkPlan, StagePlan
+
+__all__ = ["read_plan"]
+
+
+def read_plan(model: nn.Module) -> NetworkPlan | None:
+    """The stages of `model` as it declares them; None where no family is recognised.
+
+    A stage of unknown structure has no parts (`StagePlan.parts` is None). Works on meta models, reads no weights.
+    """
+    for family, find_groups in FAMILIES.items():
+        groups = find_groups(model)
+        if groups is not None:
+            stages = tuple(_read_stage(name, items) for name, items in groups)
+            if any(stage.parts for stage in stages if stage.name not in ("stem", "head")):
+                return NetworkPlan(family, stages)
+    return None
+
+
+def _read_stage(name: str, items: Named) -> StagePlan:
+    paths = tuple(path for path, _ in items)
+    try:
+        return StagePlan(name, paths, read_parts(module for _, module in items))
+    except Unknown:
+        return StagePlan(name, paths, None)
