@@ -73,10 +73,13 @@ def _by_layer(graph: ModelGraph) -> tuple[list[str], list[str]]:
 
 
 def _first_reader(graph: ModelGraph, of_op: list[str]) -> list[str]:
+    """A parameter goes to the first operation that reads it; one that none reads (the step counter of a batch norm) to
+    the last operation of its module."""
+    of_module = {op.module: group for op, group in zip(graph.ops, of_op, strict=True)}
     groups = []
     for parameter in graph.parameters:
         readers = graph.consumers[parameter.value] if parameter.value is not None else ()
-        groups.append(of_op[readers[0]] if readers else "unused")
+        groups.append(of_op[readers[0]] if readers else of_module.get(_owner(parameter.names[0]), "never read"))
     return groups
 
 
