@@ -1,0 +1,39 @@
+"""The CSP transform: any staged convolutional network -> its Cross Stage Partial twin, and what changed.
+
+    twin = to_csp(model, gamma=0.5)
+    twin.model, twin.changes
+
+Importing this package does not import torch; its names do, when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cspanalyze.csp.blocks import register_csp_adapter
+    from cspanalyze.csp.split import Split, split_channels
+    from cspanalyze.csp.stage import CSPStage
+    from cspanalyze.csp.transform import CspTwin, to_csp
+
+__all__ = ["CSPStage", "CspTwin", "Split", "register_csp_adapter", "split_channels", "to_csp"]
+
+_HOMES = {
+    "CSPStage": "stage",
+    "CspTwin": "transform",
+    "Split": "split",
+    "register_csp_adapter": "blocks",
+    "split_channels": "split",
+    "to_csp": "transform",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
