@@ -120,7 +120,7 @@ def _with_stem_and_head(graph: ModelGraph, cut: list[str]) -> dict[str, str]:
 def _coarsest_cut(graph: ModelGraph) -> list[str]:
     """Module paths such that no part that can be divided holds more than half of the MACs."""
     macs: dict[str, int] = {}
-    for op in graph.ops:
+    for op in graph.forward_part.ops:
         cost = cost_of(op, graph)
         if cost is not None and cost.macs:
             parts = op.module.split(".") if op.module else []

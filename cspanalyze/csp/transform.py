@@ -60,7 +60,7 @@ def to_csp(
             CSPDarknet-53), "dropin" (the output of the stage's first block is sliced; shapes between the stages stay),
             "densenet" (dense layers on part of the base channels), or "auto": the first of these that fits.
         inner: whether the blocks' inner widths stay ("keep", the authors' choice) or shrink by gamma too ("scale").
-        stages: which to change, by number from 1 or by module path; None for all.
+        stages: which to change, by number from 1 (2 or "stage2") or by module path; None for all.
         init: "reset" draws every new module anew, and so each stage but for an entry that stays. "slice" keeps the
             weights of the last channels in the narrowed blocks; modules without counterpart are drawn anew.
         seed: of those draws. The random state outside is not touched.
@@ -98,7 +98,8 @@ def _skipped(found: Sequence[StageDescription], wanted: Sequence[int | str] | No
     """For every stage why it is skipped, "" if it is not."""
     if wanted is None:
         return [stage.reason for stage in found]
-    numbers = {stage.path: number for number, stage in enumerate(found)}
+    numbers = {f"stage{number + 1}": number for number in range(len(found))}
+    numbers |= {stage.path: number for number, stage in enumerate(found)}
     chosen = set()
     for item in [wanted] if isinstance(wanted, str | int) else wanted:
         if item in numbers:
@@ -106,7 +107,7 @@ def _skipped(found: Sequence[StageDescription], wanted: Sequence[int | str] | No
         elif str(item).isdecimal() and 1 <= int(item) <= len(found):
             chosen.add(int(item) - 1)
         else:
-            listed = ", ".join(f"{number + 1} = {path}" for path, number in numbers.items())
+            listed = ", ".join(f"{number + 1} = {stage.path}" for number, stage in enumerate(found))
             raise CspError(f"there is no stage {item!r}; the stages are {listed}")
     return [stage.reason if number in chosen else "not selected" for number, stage in enumerate(found)]
 

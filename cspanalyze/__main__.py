@@ -1,0 +1,5 @@
+"""`python -m cspanalyze`."""
+
+from cspanalyze.cli import main
+
+main()

@@ -1,0 +1,150 @@
+"""The options of the commands: a frozen dataclass a command, whose fields are its arguments and options.
+
+`command_of` turns a function of one such dataclass into a Typer command, so that an option is written down once.
+Annotations are evaluated here, once, and not kept as text (`from __future__ import annotations`): Typer would evaluate
+them again for every command at every start.
+"""
+
+import inspect
+import math
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields
+from typing import Annotated, Any, Literal, get_type_hints
+
+from typer import Argument, Option
+
+from cspanalyze.cli.completion import complete_model
+from cspanalyze.errors import UsageError
+
+NETWORK, CSP, ROWS, OUTPUT = "Network and input", "Cross Stage Partial twin", "Rows and figures", "Output"
+
+Dtype = Literal["float32", "float16", "bfloat16", "float64"]
+Fusion = Literal["csp", "first", "last"]
+Preset = Literal["auto", "paper", "dropin", "densenet"]
+Inner = Literal["keep", "scale"]
+Init = Literal["reset", "slice"]
+By = Literal["stage", "module", "layer", "op"]
+
+_MODEL_HELP = (
+    "Built-in name, timm:NAME, torchvision:NAME, package.module:CALLABLE or path/file.py:CALLABLE. "
+    "The user's .py file is EXECUTED."
+)
+_INPUT_HELP = "1x3x224x224, 1x3x224x224:float16 or, for a keyword, ids=1x128:int64. Repeat for several."
+_INPUT_FROM_HELP = "Function that returns a tensor, a tuple or a dict. The file is EXECUTED."
+_ARG_HELP = "Argument of the callable, like num_classes=10. Repeat for several."
+_GAMMA_HELP = (
+    "Share of channels that BYPASS a stage's blocks, 0 < gamma < 1 (some ports mean the other share). Default 0.5."
+)
+_STAGES_HELP = "Stages to change: numbers from 1 or module paths, with commas. Default all."
+_OUTPUT_HELP = "Write to FILE; its suffix picks the format: .txt .json .csv .md .tex"
+_STRICT_HELP = "Exit with 3 if a total leaves out an operation that has no formula."
+
+
+def option(panel: str, help: str, *names: str, metavar: str | None = None) -> Any:
+    """An option of the command line; without `names` it is called like its field."""
+    return Option(*names, help=help, metavar=metavar, rich_help_panel=panel)
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """Where the result goes, and in which format."""
+
+    json: Annotated[bool, option(OUTPUT, "JSON with full integers.", "--json")] = False
+    csv: Annotated[bool, option(OUTPUT, "Tidy CSV, one row a figure.", "--csv")] = False
+    markdown: Annotated[bool, option(OUTPUT, "GitHub tables.", "--markdown")] = False
+    latex: Annotated[bool, option(OUTPUT, "LaTeX (package booktabs).", "--latex")] = False
+    output: Annotated[str, option(OUTPUT, _OUTPUT_HELP, "--output", "-o", metavar="FILE")] = ""
+    force: Annotated[bool, option(OUTPUT, "Overwrite FILE if it exists.", "--force")] = False
+    debug: Annotated[bool, option(OUTPUT, "Show the traceback of an error.", "--debug")] = False
+
+    @property
+    def format(self) -> str:
+        """The format asked for by an option, "" if none is.
+
+        Raises:
+            UsageError: two are.
+        """
+        asked = [name for name in ("json", "csv", "markdown", "latex") if getattr(self, name)]
+        if len(asked) > 1:
+            raise UsageError(f"--{asked[0]} and --{asked[1]} contradict each other: choose one format")
+        return asked[0] if asked else ""
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """The MODEL argument. Apart, because an argument without default must come first."""
+
+    model: Annotated[str, Argument(metavar="MODEL", autocompletion=complete_model, help=_MODEL_HELP)]
+
+
+@dataclass(frozen=True)
+class NetworkOptions(OutputOptions, ModelOptions):
+    """A network, its input, its twin, and how figures are grouped into rows."""
+
+    input: Annotated[list[str] | None, option(NETWORK, _INPUT_HELP, "--input", "-i", metavar="SHAPE")] = None
+    input_from: Annotated[str, option(NETWORK, _INPUT_FROM_HELP, metavar="FILE.py:FN")] = ""
+    batch: Annotated[int | None, option(NETWORK, "Batch size of every input.")] = None
+    dtype: Annotated[Dtype | None, option(NETWORK, "Convert the network and its inputs.")] = None
+    arg: Annotated[list[str] | None, option(NETWORK, _ARG_HELP, "--arg", metavar="K=V")] = None
+    csp: Annotated[bool, option(CSP, "Compare with the CSP twin.", "--csp")] = False
+    gamma: Annotated[float | None, option(CSP, _GAMMA_HELP)] = None
+    fusion: Annotated[Fusion | None, option(CSP, "How the two parts meet again. Default csp.")] = None
+    preset: Annotated[Preset | None, option(CSP, "How a stage is made partial. Default auto.")] = None
+    inner: Annotated[Inner | None, option(CSP, "Inner widths of the blocks: kept, or narrowed too. Default keep.")] = (
+        None
+    )
+    stages: Annotated[str, option(CSP, _STAGES_HELP, metavar="LIST")] = ""
+    init: Annotated[Init | None, option(CSP, "Weights: drawn anew, or cut out of the base. Default reset.")] = None
+    by: Annotated[By, option(ROWS, "What makes a row.")] = "stage"
+    depth: Annotated[int | None, option(ROWS, "How many names of a module path --by module keeps.")] = None
+    strict: Annotated[bool, option(OUTPUT, _STRICT_HELP, "--strict")] = False
+
+    def check(self) -> None:
+        """Refuse what can be refused before torch is imported.
+
+        Raises:
+            UsageError: options contradict each other, or a number is out of range.
+        """
+        twin = ("gamma", "fusion", "preset", "inner", "stages", "init")
+        given = [f"--{name}" for name in twin if getattr(self, name) not in (None, "")]
+        if given and not self.csp:
+            verb = "says" if len(given) == 1 else "say"
+            raise UsageError(f"{' and '.join(given)} {verb} how to make the CSP twin: add --csp to ask for one")
+        if self.gamma is not None and not (math.isfinite(self.gamma) and 0 < self.gamma < 1):
+            raise UsageError(
+                f"--gamma {self.gamma:g} is not possible: gamma is the share of channels that bypasses the blocks, "
+                "so it must lie between 0 and 1"
+            )
+        if self.depth is not None and self.by != "module":
+            raise UsageError(f"--depth needs --by module, and rows are by {self.by}")
+        if self.depth is not None and self.depth < 1:
+            raise UsageError(f"--depth {self.depth} is not possible: expected at least 1")
+
+
+def command_of(function: Callable[[Any], None]) -> Callable[..., None]:
+    """A function with one parameter for each field of the dataclass that `function` takes: what Typer reads."""
+    options = next(iter(get_type_hints(function).values()))
+    hints = {name: kind for cls in reversed(options.__mro__) for name, kind in inspect.get_annotations(cls).items()}
+
+    def command(**values: Any) -> None:
+        function(options(**values))
+
+    parameters = [
+        inspect.Parameter(
+            each.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            annotation=hints[each.name],
+            default=inspect.Parameter.empty if each.default is MISSING else each.default,
+        )
+        for each in fields(options)
+    ]
+    # Inheritance puts the options of every command first; in --help they belong last.
+    shared = {each.name for each in fields(OutputOptions)}
+    parameters.sort(key=lambda parameter: parameter.name in shared)
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
+    # One line a paragraph: rich would keep the line breaks of the source.
+    paragraphs = inspect.cleandoc(function.__doc__ or "").split("\n\n")
+    command.__doc__ = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    command.__name__ = function.__name__
+    return command

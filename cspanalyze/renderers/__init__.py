@@ -1,0 +1,59 @@
+"""Records -> text: small functions, chosen by format name or by the suffix of a file. No torch anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from cspanalyze.errors import UsageError
+from cspanalyze.renderers.grid import Document
+from cspanalyze.renderers.style import Style
+from cspanalyze.results import Record
+
+__all__ = ["FORMATS", "Document", "Style", "format_of_suffix", "render", "render_document"]
+
+FORMATS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "table": (".txt",),
+        "json": (".json",),
+        "csv": (".csv",),
+        "markdown": (".md", ".markdown"),
+        "latex": (".tex",),
+    }
+)
+"""Every format, and the file suffixes that stand for it."""
+
+
+def format_of_suffix(suffix: str) -> str:
+    """The format that a file suffix stands for.
+
+    Raises:
+        UsageError: none.
+    """
+    for name, suffixes in FORMATS.items():
+        if suffix.lower() in suffixes:
+            return name
+    known = ", ".join(suffix for suffixes in FORMATS.values() for suffix in suffixes)
+    raise UsageError(f"no format has the suffix {suffix!r}: known are {known}")
+
+
+def render(record: Record, format: str, style: Style) -> str:
+    """The record in one of the `FORMATS`."""
+    if format in ("json", "csv"):
+        from cspanalyze.renderers import data
+
+        return data.render_json(record) if format == "json" else data.render_csv(record)
+    from cspanalyze.renderers.document import document
+
+    return render_document(document(record), format, style)
+
+
+def render_document(document: Document, format: str, style: Style) -> str:
+    """A document in one of the formats that show documents: table, markdown or latex."""
+    if format == "table":
+        from cspanalyze.renderers.table import render_table
+
+        return render_table(document, style)
+    from cspanalyze.renderers.markup import render_latex, render_markdown
+
+    return (render_markdown if format == "markdown" else render_latex)(document, style)

@@ -1,0 +1,88 @@
+"""Title, unit and meaning of every metric, as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from cspanalyze.results import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """Title of a metric; `convention` is what it counts, in words, and `more_is_better` is for those few."""
+
+    title: str
+    convention: str = ""
+    more_is_better: bool = False
+    glued: bool = False
+
+
+_MACS = "1 MAC = 1 multiply-add (convolution, linear, matmul, attention)"
+_CIO = "CIO = elements read + written by every convolution, weights left out"
+HEADINGS: Mapping[str, Heading] = MappingProxyType(
+    {
+        "params": Heading("params"),
+        "params_trainable": Heading("trainable params"),
+        "buffers": Heading("buffers"),
+        "macs": Heading("MACs", _MACS),
+        "flops": Heading("FLOPs", "FLOPs = 2 x MACs (convolution, linear, matmul, attention)"),
+        "elementwise_flops": Heading(
+            "element-wise FLOPs", "element-wise FLOPs = activations, normalisation, pooling, additions: not in FLOPs"
+        ),
+        "flops_fvcore": Heading(
+            "FLOPs (fvcore)", "FLOPs (fvcore) = MACs + 2 x batch norm + 5 x layer norm + up-sampled + adaptive pool"
+        ),
+        "flops_darknet": Heading(
+            "FLOPs (Darknet)", "FLOPs (Darknet) = 2 x MACs of convolutions and linear layers + max-pool windows"
+        ),
+        "activations": Heading("activations", "activations = output elements of what has MACs"),
+        "cio_closed_form": Heading(
+            "CIO formula", "CIO formula = from the architecture's widths and depths, no tensors"
+        ),
+        "cio": Heading("CIO trace", _CIO, glued=True),
+        "cio_pool": Heading("CIO + pools trace", f"{_CIO}; pools counted like convolutions", glued=True),
+        "concat_elements": Heading("concat copies", "concat copies = elements read + written; not in CIO"),
+        "residual_add_elements": Heading(
+            "residual adds", "residual adds = elements read + written if not fused; not in CIO", glued=True
+        ),
+        "unfused_bytes": Heading("unfused bytes", "unfused bytes = inputs + outputs of every operation, weights once"),
+        "fused_bytes": Heading("fused bytes", glued=True),
+        "moc_min": Heading("MoC min", "MoC = MACs per CIO element of a convolution", more_is_better=True),
+        "moc_median": Heading("MoC median", more_is_better=True, glued=True),
+        "peak_bytes": Heading("peak memory", "peak memory = live activations and input, no weights"),
+    }
+)
+_UNITS = {
+    "elements": "elements",
+    "bytes": "B",
+    "MAC/element": "MAC/elem.",
+    "FLOP (fvcore)": "FLOP",
+    "FLOP (Darknet)": "FLOP",
+}
+
+
+def heading(metric: str) -> Heading:
+    """The heading of a metric; one that is not known here keeps its own name."""
+    return HEADINGS.get(metric, Heading(metric.replace("_", " ")))
+
+
+def unit(result: Result) -> str:
+    """The unit as it is printed over a column; parameters are counted in themselves."""
+    if result.metric in ("params", "params_trainable", "buffers"):
+        return ""
+    return _UNITS.get(result.unit, result.unit)
+
+
+def conventions(results: tuple[Result, ...]) -> list[str]:
+    """What the metrics of these results count, each said once, with what the analyses themselves remark."""
+    said: dict[str, None] = {}
+    for result in results:
+        known = heading(result.metric)
+        words = known.convention or (f"{known.title} = {result.note}" if result.note else "")
+        if known.convention and result.note and result.note not in known.convention:
+            words = f"{known.convention}; {result.note}"
+        if words:
+            said.setdefault(words)
+    return list(said)

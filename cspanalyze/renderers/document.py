@@ -1,0 +1,60 @@
+"""Records -> a document: what stands above, in and below the tables, whatever the table is written in."""
+
+from __future__ import annotations
+
+from cspanalyze.renderers.columns import conventions, heading
+from cspanalyze.renderers.grid import Document
+from cspanalyze.renderers.tabulation import CLOSED_FORM, changes_grid, comparison_grid, report_grid, reports
+from cspanalyze.results import Comparison, Record, Subject
+
+
+def document(record: Record) -> Document:
+    """The document of a run: tables, what the CSP transform did, the conventions, and what it all means."""
+    base = reports(record)[0]
+    if isinstance(record, Comparison):
+        grids = [comparison_grid(record)]
+        if record.changes:
+            grids.append(changes_grid(record.changes))
+        sentences = record.sentences
+    else:
+        grids, sentences = [report_grid(record)], ()
+    remarks = [*_formulas(record), *conventions(base.results), *_gaps(record), _provenance(base.subject)]
+    notes = dict.fromkeys(note for report in reports(record) for note in report.subject.notes)
+    return Document(_title(record), tuple(grids), (*remarks, *(f"note: {note}" for note in notes)), tuple(sentences))
+
+
+def _title(record: Record) -> str:
+    subject = reports(record)[0].subject
+    title = f"{subject.name} ({subject.source})"
+    if isinstance(record, Comparison):
+        variants = " and ".join(report.subject.variant or report.subject.name for report in record.variants)
+        title += f" and its {variants} twin"
+    return f"{title}, input {', '.join(subject.inputs)}"
+
+
+def _provenance(subject: Subject) -> str:
+    versions = ", ".join(f"{package} {version}" for package, version in subject.versions)
+    inputs = ", ".join(subject.inputs) or "none"
+    traced = {"meta": "traced on the meta device, nothing is computed"}
+    how = traced.get(subject.method, f"data-dependent: counted on one {subject.method}")
+    return f"input {inputs}; {subject.mode} mode; {how}; {versions}"
+
+
+def _formulas(record: Record) -> list[str]:
+    """The closed form of every stage, with its numbers; a comparison would repeat most of them."""
+    if isinstance(record, Comparison) or CLOSED_FORM not in record.metrics:
+        return []
+    return [f"CIO formula of {row.module}: {row.note}" for row in record.result(CLOSED_FORM).rows if row.note]
+
+
+def _gaps(record: Record) -> list[str]:
+    """What the totals leave out because there is no formula for it."""
+    leaving_out: dict[str, dict[str, None]] = {}
+    for report in reports(record):
+        of = f" of {report.subject.variant}" if report.subject.variant else ""
+        for result in report.results:
+            for gap in result.uncovered:
+                where = ", ".join(module or "(root)" for module in gap.modules)
+                text = f"no formula for {gap.op}{of}, run {gap.count}x in {where}"
+                leaving_out.setdefault(text, {})[heading(result.metric).title] = None
+    return [f"{text}: not in {', '.join(titles)}" for text, titles in leaving_out.items()]

@@ -1,0 +1,50 @@
+"""Numbers as people read them. Files for machines (JSON, CSV) never go through here."""
+
+from __future__ import annotations
+
+from cspanalyze.results import Number
+
+UNKNOWN = "-"
+_PREFIXES = ("", "k", "M", "G", "T", "P", "E")
+
+
+def figure(value: Number) -> str:
+    """A count with three decimals and an SI prefix (`4.089 G`), exact below 1000; a ratio with one decimal."""
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, float):
+        return f"{value:.1f}"
+    if abs(value) < 1000:
+        return str(value)
+    scaled, power = float(value), 0
+    # Compared as it will be printed: 999,999.7 is 1.000 M and not 1000.000 k.
+    while round(abs(scaled), 3) >= 1000 and power < len(_PREFIXES) - 1:
+        scaled, power = scaled / 1000, power + 1
+    return f"{scaled:.3f} {_PREFIXES[power]}"
+
+
+def change(before: Number, after: Number) -> str:
+    """The relative change (`-15.4 %`), as a factor from ten-fold on; `new` where there was nothing before."""
+    if before is None or after is None:
+        return UNKNOWN
+    if before == after:
+        return "="
+    if before == 0:
+        return "new"
+    ratio = after / before
+    if ratio >= 10:
+        return f"x{ratio:.1f}"
+    return percent(ratio - 1)
+
+
+def percent(share: float) -> str:
+    """A signed share in percent; two decimals where one would hide it."""
+    text = f"{100 * share:+.1f} %"
+    return text if text.strip("+- %") != "0.0" else f"{100 * share:+.2f} %"
+
+
+def aligned(texts: list[str]) -> list[str]:
+    """Figures of one column padded on the right, so that decimal points and prefixes stand below each other."""
+    if not any(" " in text and text[-1].isalpha() for text in texts):
+        return texts
+    return [f"{text}      " if text.isdecimal() else text for text in texts]  # as wide as ".089 G"

@@ -1,0 +1,63 @@
+"""The list of known networks -> text or data."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+
+from cspanalyze.renderers.figures import figure
+from cspanalyze.renderers.grid import Block, Cell, Column, Document, Grid, Line
+from cspanalyze.renderers.style import Style
+from cspanalyze.results import SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network known by name; `params` is None where they were not counted."""
+
+    name: str
+    params: int | None
+    source: str
+    input_size: str
+    note: str
+
+
+def render_networks(networks: Sequence[Network], format: str, style: Style) -> str:
+    """The list in any of the formats that a run can be written in."""
+    if format == "json":
+        body = {"schema": SCHEMA_VERSION, "kind": "models", "models": [asdict(network) for network in networks]}
+        return json.dumps(body, indent=1) + "\n"
+    if format == "csv":
+        return _csv(networks)
+    from cspanalyze.renderers import render_document
+
+    return render_document(_document(networks), format, style)
+
+
+def _csv(networks: Sequence[Network]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(Network)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(network) for network in networks)
+    return text.getvalue()
+
+
+def _document(networks: Sequence[Network]) -> Document:
+    counted = any(network.params is not None for network in networks)
+    noted = any(network.note for network in networks)
+    shown = [True, counted, True, True, noted]
+    titles = ("params", "source", "input", "note")
+    columns = [Column(title, align="right" if title in ("params", "input") else "left") for title in titles]
+    blocks = []
+    for network in networks:
+        texts = (figure(network.params), network.source, network.input_size, network.note)
+        cells = [Cell(text) for text, show in zip(texts, shown[1:], strict=True) if show]
+        blocks.append(Block((Line((network.name,), tuple(cells)),)))
+    kept = tuple(column for column, show in zip(columns, shown[1:], strict=True) if show)
+    remark = () if counted else ("--params counts the parameters of every network in a list this long",)
+    plural = "network" if len(networks) == 1 else "networks"
+    grid = Grid((Column("name", align="left"),), kept, tuple(blocks))
+    return Document(f"{len(networks)} {plural}", (grid,), remark)

@@ -1,0 +1,33 @@
+"""The closing sentences, computed from records alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cspanalyze.results import Comparison, Report
+from cspanalyze.sentences import conclusions
+
+
+def test_savings_and_increases_are_named_alike(comparison: Comparison) -> None:
+    summary, stages = conclusions(comparison)
+    assert summary == (
+        "CSP at gamma 0.4 lowers MACs by 24.5 % and parameters by 19.0 %, because the blocks run on part of the "
+        "channels only; it raises CIO by 5.0 % and concat copies from 0 to 3,000 elements, because splitting and "
+        "joining the two parts takes convolutions and copies that the base does not have."
+    )
+    assert stages == (
+        "By stage, CIO rises in stage1 (+5.0 %), where the split and the transitions read and write more than the "
+        "narrower blocks save."
+    )
+
+
+def test_only_increases(comparison: Comparison) -> None:
+    turned = replace(comparison, base=comparison.variants[0], variants=(comparison.base,))
+    summary, *stages = conclusions(turned)
+    assert "raises MACs by 32.4 % and parameters by 23.5 %" in summary
+    assert "lowers CIO by 4.8 % and concat copies by 100.0 %" in summary
+    assert stages == []
+
+
+def test_no_change(base: Report) -> None:
+    assert conclusions(Comparison(base, (base,))) == ("tiny changes none of these figures.",)
