@@ -35,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(arguments: list[str]) -> int:
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
+        # What `import torch` says where NumPy is not installed; nothing here needs it.
+        warnings.filterwarnings("ignore", message="Failed to initialize NumPy")
         # Not standalone: errors come here as exceptions.
         code = typer.main.get_command(_app())(args=arguments, prog_name="cspanalyze", standalone_mode=False)
     sys.stdout.flush()
