@@ -116,7 +116,7 @@ def test_options_of_the_twin_reach_it(run: Any) -> None:
     arguments = ["--csp", "--gamma", ".25", "--fusion", "first", "--preset", "dropin", "--stages", "2,layer3"]
     changes = json.loads(run("cio", "resnet50", *arguments, "--json").out)["changes"]
     made = [change for change in changes if not change["skipped"]]
-    assert [change["stage"] for change in made] == ["stage2 (layer2)", "layer3"]
+    assert [change["stage"] for change in made] == ["stage2 (layer2)", "stage3 (layer3)"]
     assert {(c["gamma"], c["fusion"], c["preset"], c["bypass_channels"]) for c in made} == {
         (0.25, "first", "dropin", 128),
         (0.25, "first", "dropin", 256),
