@@ -34,7 +34,7 @@ def test_built_in_networks_and_their_twins(name: str, gamma: float) -> None:
     assert comparison.base.result("cio").total != comparison.variants[0].result("cio").total
 
 
-@pytest.mark.parametrize(("fusion", "gamma"), itertools.product(["first", "last"], [0.25, 0.5, 0.75]))
+@pytest.mark.parametrize(("fusion", "gamma"), [*itertools.product(["first", "last"], [0.25, 0.5, 0.75])])
 @pytest.mark.parametrize("name", ["densenet121", "resnet50", "darknet53", "seresnet50"])
 def test_the_other_fusions(name: str, fusion: str, gamma: float) -> None:
     comparison = compare(name, csp=Csp(gamma=gamma, fusion=fusion), metrics=METRICS)
