@@ -16,6 +16,11 @@ from cspanalyze.tracing import building
 REFERENCE = Path(__file__).parents[1] / "reference"
 
 
+def rows_of(name: str) -> list[dict[str, str]]:
+    with (REFERENCE / name).open() as file:
+        return list(csv.DictReader(file))
+
+
 def totals(model: nn.Module, size: tuple[int, ...], *metrics: str) -> list[float]:
     graph = trace(model, torch.empty(1, *size, device="meta"))
     return [result.total for result in run(graph, metrics, Grouping.of(graph))]
@@ -27,7 +32,7 @@ def built(name: str) -> nn.Module:
 
 
 # HarDNet, ICCV 2019, table of CIO (column published_cio_M), all at 224x224 and batch 1.
-HARDNET = {row["model"]: row for row in csv.DictReader((REFERENCE / "hardnet_cio.csv").open())}
+HARDNET = {row["model"]: row for row in rows_of("hardnet_cio.csv")}
 
 
 def stride_on_first_1x1(model: nn.Module) -> nn.Module:
@@ -100,7 +105,7 @@ def test_csp_references_at_256(name, params, gflops, cio) -> None:
     assert cio is None or f"{counted[2] / 1e6:.3f}" == cio
 
 
-TIMM = list(csv.DictReader((REFERENCE / "timm_sample.csv").open()))
+TIMM = rows_of("timm_sample.csv")
 
 
 @pytest.mark.parametrize("row", TIMM, ids=lambda row: row["model"])
