@@ -9,7 +9,7 @@ data. Nothing here imports torch.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
 from types import MappingProxyType
@@ -112,7 +112,9 @@ class OpNode:
     module whose forward ran it ("" for the root), `call` an index into `ModelGraph.calls`; `label` names the composite
     operation that it came from (`einsum`), "" if none. `inputs` are the values read, in schema order, parameters
     included; `outputs` the values made. `view` says that the outputs only rename memory of an input; `writes` are the
-    positions in `inputs` that were written in place (the new version is among `outputs`).
+    positions in `inputs` that were written in place (the new version is among `outputs`). In the trace of a training
+    step `phase` is "backward" for what computes gradients, with the `module` and `call` of the forward operation whose
+    gradient it is; `saved` are the values that autograd kept from a forward operation for its gradient, weights aside.
     """
 
     index: int
@@ -128,6 +130,7 @@ class OpNode:
     view: bool = False
     writes: tuple[int, ...] = ()
     phase: Phase = "forward"
+    saved: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
@@ -166,7 +169,8 @@ class ModuleCall:
 class Parameter:
     """A parameter or buffer of the model. Tied parameters are one record with several `names`.
 
-    `value` is the index of its value in the graph, None if the forward pass never read it.
+    `value` is the index of its value in the graph, None if the forward pass never read it; `gradient` that of its
+    gradient, None if none was computed.
     """
 
     names: tuple[str, ...]
@@ -175,6 +179,7 @@ class Parameter:
     kind: Literal["parameter", "buffer"]
     trainable: bool
     value: int | None
+    gradient: int | None = None
 
     @property
     def numel(self) -> int:
@@ -225,6 +230,19 @@ class ModelGraph:
             for value in dict.fromkeys(op.inputs):
                 readers[value].append(op.index)
         return tuple(map(tuple, readers))
+
+    @cached_property
+    def forward_part(self) -> ModelGraph:
+        """The graph up to its first backward operation: itself if it has none.
+
+        What was freed later counts as never freed. Values and storages keep their indices, those of the backward pass
+        included, which no operation of this part reads or makes.
+        """
+        count = next((op.index for op in self.ops if op.phase == "backward"), None)
+        if count is None:
+            return self
+        storages = [replace(s, free=None) if s.free is not None and s.free >= count else s for s in self.storages]
+        return replace(self, ops=self.ops[:count], storages=tuple(storages))
 
     def edges(self) -> Iterator[tuple[int, int, int]]:
         """All data-flow edges as (producer operation, consumer operation, value)."""

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cspanalyze.analyses import compute, convolutional_io, memory, traffic  # noqa: F401  (each registers its analyses)
+from cspanalyze.analyses import (  # noqa: F401  (each registers its analyses)
+    compute,
+    convolutional_io,
+    memory,
+    traffic,
+    training,
+)
 from cspanalyze.analyses.closed_forms import cio_closed_form
 from cspanalyze.analyses.grouping import By, Grouping
 from cspanalyze.analyses.registry import ANALYSES, analysis

@@ -15,10 +15,31 @@ ANALYSES: dict[str, Analysis] = {}
 
 
 def analysis(metric: str) -> Callable[[Analysis], Analysis]:
-    """Register a pure function `View -> Result` under the name of its metric."""
+    """Register a pure function `View -> Result` under the name of its metric.
+
+    It sees the forward pass only, also where the graph holds a whole training step.
+    """
 
     def register(function: Analysis) -> Analysis:
-        ANALYSES[metric] = function
+        ANALYSES[metric] = lambda view: function(view.forward)
+        return function
+
+    return register
+
+
+def training_analysis(metric: str, unit: str) -> Callable[[Analysis], Analysis]:
+    """As `analysis`, for a function of the whole training step.
+
+    Where the trace has no backward pass the figure is unknown, not zero, and the result says so.
+    """
+
+    def register(function: Analysis) -> Analysis:
+        def known_or_not(view: View) -> Result:
+            if view.forward is not view:
+                return function(view)
+            return view.one_per_group(metric, unit, {}, None, note="the trace has no backward pass")
+
+        ANALYSES[metric] = known_or_not
         return function
 
     return register

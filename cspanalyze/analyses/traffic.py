@@ -19,6 +19,8 @@ _ALLOCATIONS = frozenset(
 
 def footprint_bytes(spec: TensorSpec) -> int:
     """Bytes of the distinct elements of a tensor: an expanded dimension (stride 0) counts once."""
+    if 0 not in spec.strides:  # nearly always, and this runs for every argument of every operation
+        return spec.nbytes
     return spec.itemsize * prod(
         size for size, stride in zip(spec.shape, spec.strides, strict=True) if stride != 0 or size == 0
     )
@@ -111,7 +113,7 @@ def _joins(op: OpNode, cost: Cost) -> bool:
     """Element-wise operations, and batch norm in evaluation (a scale and a shift)."""
     if cost.kind == "elementwise":
         return len(op.outputs) == 1
-    return op.name in ("batch_norm", "_native_batch_norm_legit_no_training") and not (
+    return op.name in ("batch_norm", "native_batch_norm", "_native_batch_norm_legit_no_training") and not (
         len(op.args) > 5 and op.args[5] is True
     )
 

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from cspanalyze.analyses.grouping import Grouping
 from cspanalyze.costs import Cost, cost_of
-from cspanalyze.graph import ModelGraph, OpNode
+from cspanalyze.graph import ModelGraph, OpNode, Phase
 from cspanalyze.results import Method, Number, Result, Row, Uncovered
 
 
@@ -20,34 +20,52 @@ class View:
     grouping: Grouping
 
     @cached_property
+    def forward(self) -> View:
+        """The same without the backward pass: itself where the graph has none."""
+        part = self.graph.forward_part
+        if part is self.graph:
+            return self
+        names, of_op = self.grouping.names, self.grouping.of_op[: len(part.ops)]
+        return View(part, Grouping(self.grouping.by, names, of_op, self.grouping.of_parameter))
+
+    @cached_property
     def costs(self) -> tuple[Cost | None, ...]:
         """Cost of every operation of the graph, None where there is no formula."""
         return tuple([cost_of(op, self.graph) for op in self.graph.ops])
 
-    @cached_property
+    @property
     def uncovered(self) -> tuple[Uncovered, ...]:
-        """Operators without a formula, by name: they are in no total."""
+        """Forward operators without a formula, by name: they are in no total."""
+        return self._uncovered("forward")
+
+    def _uncovered(self, phase: Phase) -> tuple[Uncovered, ...]:
         modules: dict[str, list[str]] = {}
         for op, cost in zip(self.graph.ops, self.costs, strict=True):
-            if cost is None:
+            if cost is None and op.phase == phase:
                 modules.setdefault(op.target, []).append(op.module)
         return tuple(
             Uncovered(target, len(where), tuple(dict.fromkeys(where))) for target, where in sorted(modules.items())
         )
 
     def sum_per_group(
-        self, metric: str, unit: str, value: Callable[[OpNode, Cost], int], method: Method = "trace", note: str = ""
+        self,
+        metric: str,
+        unit: str,
+        value: Callable[[OpNode, Cost], int],
+        method: Method = "trace",
+        note: str = "",
+        phase: Phase = "forward",
     ) -> Result:
-        """An additive result: the value of every operation that has a cost, summed by group and operator."""
+        """An additive result: the value of every operation of a phase that has a cost, summed by group and operator."""
         sums: dict[tuple[str, str], int] = {}
         for op, cost, group in zip(self.graph.ops, self.costs, self.grouping.of_op, strict=True):
-            if cost is not None:
+            if cost is not None and op.phase == phase:
                 amount = value(op, cost)
                 if amount:
                     key = (group, op.name)
                     sums[key] = sums.get(key, 0) + amount
         rows = self.ordered((group, Row(group, name, amount)) for (group, name), amount in sums.items())
-        return Result(metric, unit, method, rows, sum(sums.values()), self.uncovered, note=note)
+        return Result(metric, unit, method, rows, sum(sums.values()), self._uncovered(phase), note=note)
 
     def ordered(self, rows: Iterable[tuple[str, Row]]) -> tuple[Row, ...]:
         """Rows in the order of their groups; a group without any gets one of value 0."""

@@ -9,6 +9,7 @@ from cspanalyze.costs import (  # noqa: F401  (each import registers its formula
     attention,
     convolution,
     elementwise,
+    gradients,
     matmul,
     movement,
     normalization,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from cspanalyze.costs.registry import Call, Cost, formula
+from cspanalyze.graph import Argument
 
 
 @formula("aten.linear", "aten.mkldnn_linear", "mkldnn._linear_pointwise", "aten._addmm_activation")
@@ -59,16 +60,24 @@ def bilinear(call: Call) -> Cost:
 def trilinear(call: Call) -> Cost:
     """The fused form of `bilinear`: (i1, i2, i3, expand1, expand2, expand3, sumdim, unroll_dim).
 
-    MACs = elements of the full broadcast product: each is one multiply of the three operands into a sum.
+    MACs = the full broadcast product of i1 and i2, and the product of i3 with what is left of it after the summed
+    dimensions that i3 does not have.
     """
     sizes: list[int] = []
+    lacking: set[int] = set()
     for position in range(3):
         shape = list(call.shape(position))
-        expand = call.argument(3 + position, f"expand{position + 1}")
-        for dim in sorted(d for d in expand if isinstance(d, int)) if isinstance(expand, tuple) else ():
+        lacking = _dimensions(call.argument(3 + position, f"expand{position + 1}"))
+        for dim in sorted(lacking):
             shape.insert(dim, 1)
         sizes = [max(a, b) for a, b in zip(sizes, shape, strict=True)] if sizes else shape
-    return Cost("matmul", macs=prod(sizes), activations=call.out.numel)
+    summed_first = lacking & _dimensions(call.argument(6, "sumdim"))
+    macs = prod(sizes) + prod(size for dim, size in enumerate(sizes) if dim not in summed_first)
+    return Cost("matmul", macs=macs, activations=call.out.numel)
+
+
+def _dimensions(argument: Argument) -> set[int]:
+    return {dim for dim in argument if isinstance(dim, int)} if isinstance(argument, tuple) else set()
 
 
 @formula("aten._cdist_forward", "aten._euclidean_dist")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from cspanalyze.costs.attention import SOFTMAX_FLOPS
 from cspanalyze.costs.registry import Call, Cost, formula
 
@@ -19,7 +21,8 @@ def batch_norm(call: Call) -> Cost:
     (mean, variance, difference, scale, shift), as fvcore counts them."""
     affine = call.tensor(1, "weight") is not None
     training = call.argument(5, "training", False) is True and not call.op.name.endswith("no_training")
-    return _norm(call.out.numel, (5 if affine else 4) if training else (2 if affine else 1))
+    # Not the first result: in training that is the new running mean.
+    return _norm(prod(call.shape(0)), (5 if affine else 4) if training else (2 if affine else 1))
 
 
 @formula("aten.layer_norm", "aten.native_layer_norm")
@@ -38,7 +41,7 @@ def group_norm(call: Call) -> Cost:
 @formula("aten.instance_norm")
 def instance_norm(call: Call) -> Cost:
     """5 FLOPs per element with affine parameters, 4 without."""
-    return _norm(call.out.numel, 5 if call.tensor(1, "weight") is not None else 4)
+    return _norm(prod(call.shape(0)), 5 if call.tensor(1, "weight") is not None else 4)
 
 
 @formula("aten.rms_norm", "aten._fused_rms_norm")

@@ -8,7 +8,8 @@ from cspanalyze.costs.registry import Call, Cost, formula
 from cspanalyze.graph import Argument
 
 
-def _window(kernel: Argument, dims: int) -> int:
+def window_elements(kernel: Argument, dims: int) -> int:
+    """Elements of a pooling window, from one side for all dimensions or one each."""
     if isinstance(kernel, tuple):
         sides = [side for side in kernel if isinstance(side, int)]
         return prod(sides) if len(sides) > 1 else prod(sides) ** dims
@@ -26,13 +27,17 @@ def _dims(call: Call) -> int:
 )  # fmt: skip
 def max_pool(call: Call) -> Cost:
     """One comparison per element of each window: kernel elements x output elements, as Darknet counts them."""
-    return Cost("max pooling", elementwise_flops=_window(call.argument(1, "kernel_size"), _dims(call)) * call.out.numel)
+    return Cost(
+        "max pooling", elementwise_flops=window_elements(call.argument(1, "kernel_size"), _dims(call)) * call.out.numel
+    )
 
 
 @formula("aten.avg_pool1d", "aten.avg_pool2d", "aten.avg_pool3d")
 def average_pool(call: Call) -> Cost:
     """One addition per element of each window."""
-    return Cost("pooling", elementwise_flops=_window(call.argument(1, "kernel_size"), _dims(call)) * call.out.numel)
+    return Cost(
+        "pooling", elementwise_flops=window_elements(call.argument(1, "kernel_size"), _dims(call)) * call.out.numel
+    )
 
 
 @formula(
@@ -51,7 +56,8 @@ def adaptive_max_pool(call: Call) -> Cost:
     return Cost("max pooling", elementwise_flops=prod(call.shape(0)))
 
 
-_TAPS = {"nearest": 0, "linear": 2, "bilinear": 4, "bicubic": 16, "trilinear": 8}
+TAPS = {"nearest": 0, "linear": 2, "bilinear": 4, "bicubic": 16, "trilinear": 8}
+"""Input elements that are weighted and added for one output element, by the mode in the operator's name."""
 
 
 @formula(
@@ -69,7 +75,7 @@ def interpolate(call: Call) -> Cost:
 
     fvcore counts one per output element, whatever the mode.
     """
-    taps = next(taps for mode, taps in sorted(_TAPS.items(), key=lambda item: -len(item[0])) if mode in call.op.name)
+    taps = next(taps for mode, taps in sorted(TAPS.items(), key=lambda item: -len(item[0])) if mode in call.op.name)
     return Cost("interpolation", elementwise_flops=2 * taps * call.out.numel, fvcore_extra=call.out.numel)
 
 

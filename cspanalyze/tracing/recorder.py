@@ -13,9 +13,12 @@ from cspanalyze.graph import UPDATE, Argument, ModuleCall, OpNode, Phase, Ref, V
 from cspanalyze.tracing.operators import RUNNING_STATISTICS, Operator, operator_of
 from cspanalyze.tracing.shapes import SHAPES
 from cspanalyze.tracing.stand_ins import Originals, Shadows
+from cspanalyze.tracing.tape import Tape
+from cspanalyze.tracing.training_shapes import TRAINING_SHAPES
 from cspanalyze.tracing.values import ValueTable, tensors_in
 
 _IMPLICIT = torch._C.DispatchKey.CompositeImplicitAutograd
+_SHAPES = {**SHAPES, **TRAINING_SHAPES}
 
 
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -34,8 +37,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.originals = Originals(names)
         self.real = real
         self.phase: Phase = "forward"
+        self.tape: Tape | None = None  # in a training step
         self._shadows = Shadows(names)
-        self._shapes = SHAPES if shortcuts and not real else {}
+        self._shapes = _SHAPES if shortcuts and not real else {}
         self._calls: list[list[Any]] = []
         self._open: list[tuple[int, str]] = []  # (call index, module path), innermost last
         self._ordinals: dict[str, int] = {}
@@ -48,10 +52,15 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
+        with torch._C.DisableTorchFunction():  # or each `.shape` below would pass through every active function mode
+            return self._dispatch(func, args, kwargs or {})
+
+    def _dispatch(self, func: Any, args: Any, kwargs: Any) -> Any:
         operator = operator_of(func)
         if operator.composite:
             return self._take_apart(func, operator, args, kwargs)
+        if self.phase == "backward" and operator.target == "aten.detach":
+            return func(*args, **kwargs)  # how autograd hands tensors around: the same value, no node
         if not self.real:
             args, kwargs = self._shadows(args), {key: self._shadows(value) for key, value in kwargs.items()}
         written = self._written(operator, args, kwargs)
@@ -139,7 +148,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         writes: tuple[int, ...],
     ) -> int:
         index = len(self.ops)
-        call, module = self._open[-1] if self._open else (-1, "")
+        call, module = self._open[-1] if self._open else self._origin()
+        if self.tape is not None:
+            self.tape.advance(index)
         reads, makes = tuple(inputs), tuple(outputs)
         node = OpNode(
             index, target, overload, module, call, label, args, kwargs, reads, makes, view, writes, self.phase
@@ -147,6 +158,11 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.ops.append(node)
         self.table.tick(index + 1)
         return index
+
+    def _origin(self) -> tuple[int, str]:
+        """Call and module of an operation outside every forward: those of the operation whose gradient it computes."""
+        origin = self.tape.origin() if self.tape is not None and self.phase == "backward" else -1
+        return (-1, "") if origin < 0 else (self.ops[origin].call, self.ops[origin].module)
 
     def _append_update(self, base: int, write: int, result: int) -> int:
         arguments = (Ref(base), Ref(write))
@@ -159,6 +175,16 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         values = self.table.values
         sources = {values[value].spec.storage for value in inputs}
         return all(values[value].spec.storage in sources for value in outputs)
+
+    def stand_in(self, tensor: Tensor) -> Tensor:
+        """The meta tensor that is used in place of one that holds data."""
+        shadow: Tensor = self._shadows(tensor)
+        return shadow
+
+    def keep(self, tensor: Tensor) -> None:
+        """Autograd keeps a tensor for the backward pass."""
+        if self.tape is not None:
+            self.tape.kept.append((self.table.of(tensor), len(self.ops), self._open[-1][0] if self._open else -1))
 
     def enter(self, path: str, args: Any) -> None:
         """A module's forward begins."""

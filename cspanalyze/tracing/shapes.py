@@ -211,9 +211,10 @@ def _attention(query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) ->
     batch, heads, length = query.shape[:3]
     if query.shape[-1] != value.shape[-1]:  # the composite kernel: two matrix products
         return torch.empty((batch, heads, length, value.shape[-1]), dtype=query.dtype, device="meta")
-    # The fused kernel writes (batch, length, heads, width), so that merging the heads afterwards copies nothing.
-    out = torch.empty((batch, length, heads, value.shape[-1]), dtype=query.dtype, device="meta")
-    return out.transpose(1, 2)
+    # The fused kernel lays its result out like the query: where the heads are a transposed view of the sequence, as
+    # usual, merging them afterwards copies nothing.
+    order = sorted(range(4), key=query.stride, reverse=True)
+    return torch.empty_permuted(query.shape, order, dtype=query.dtype, device="meta")
 
 
 def _mean(x: Tensor, dims: Any = None, keepdim: bool = False, **keywords: Any) -> Tensor | None:

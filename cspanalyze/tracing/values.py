@@ -13,7 +13,7 @@ from torch import Tensor
 from cspanalyze.graph import Storage, TensorSpec, Value, ValueKind
 from cspanalyze.tracing.regions import may_overlap
 
-_TAG = "_cspanalyze_value"  # attribute on tensors made during the trace: (value index, writes of its storage seen)
+_TAG = "_cspanalyze_value"  # attribute on tensors made during a trace: (trace, value index, writes of storage seen)
 _DTYPE_NAMES: dict[torch.dtype, str] = {}
 
 
@@ -47,7 +47,8 @@ class ValueTable:
         self._update = update
         self._storages: list[list[Any]] = []  # [nbytes, kind, alloc, free]
         self._memories: dict[int, _Memory] = {}
-        self._named_tags: dict[int, tuple[int, int]] = {}
+        self._named_tags: dict[int, tuple[object, int, int]] = {}
+        self._token = object()  # a tensor of an earlier trace carries another one
         self._clock = 0
 
     def tick(self, operations: int) -> None:
@@ -58,9 +59,9 @@ class ValueTable:
         """Index of the value that the tensor holds now, after any write through an alias of it."""
         tag = getattr(tensor, _TAG, None) or self._named_tags.get(id(tensor))
         memory = self._memories.get(tensor.untyped_storage()._cdata)
-        if tag is None or memory is None:
+        if tag is None or memory is None or tag[0] is not self._token:
             return self._untagged(tensor, memory)
-        value, seen = tag
+        _, value, seen = tag
         if seen < len(memory.writes):
             value = self._caught_up(value, memory, seen)
             self._tag(tensor, value, memory)
@@ -127,7 +128,7 @@ class ValueTable:
         return index
 
     def _tag(self, tensor: Tensor, value: int, memory: _Memory) -> None:
-        tag = (value, len(memory.writes))
+        tag = (self._token, value, len(memory.writes))
         if id(tensor) in self.names:
             self._named_tags[id(tensor)] = tag
         else:
