@@ -14,19 +14,19 @@ from cspanalyze.results import Result, Row
 @analysis("macs")
 def macs(view: View) -> Result:
     """Multiply-adds of convolutions, linear layers, matrix products, attention and recurrent layers. No bias adds."""
-    return view.sum_per_group("macs", "MAC", lambda _, cost: cost.macs)
+    return view.sum_costs("macs", "MAC", lambda _, cost: cost.macs)
 
 
 @analysis("flops")
 def flops(view: View) -> Result:
     """2 x MACs. What has no MACs is in `elementwise_flops`."""
-    return view.sum_per_group("flops", "FLOP", lambda _, cost: 2 * cost.macs)
+    return view.sum_costs("flops", "FLOP", lambda _, cost: 2 * cost.macs)
 
 
 @analysis("elementwise_flops")
 def elementwise_flops(view: View) -> Result:
     """FLOPs of everything without MACs: element-wise, normalisation, pooling, interpolation, reductions."""
-    return view.sum_per_group("elementwise_flops", "FLOP", lambda _, cost: cost.elementwise_flops)
+    return view.sum_costs("elementwise_flops", "FLOP", lambda _, cost: cost.elementwise_flops)
 
 
 @analysis("flops_fvcore")
@@ -36,7 +36,7 @@ def flops_fvcore(view: View) -> Result:
     MACs + 2 x batch norm elements (evaluation) + 5 x affine layer/group norm elements + up-sampled elements + elements
     that enter an adaptive pool.
     """
-    return view.sum_per_group("flops_fvcore", "FLOP (fvcore)", lambda _, cost: cost.macs + cost.fvcore_extra)
+    return view.sum_costs("flops_fvcore", "FLOP (fvcore)", lambda _, cost: cost.macs + cost.fvcore_extra)
 
 
 @analysis("flops_darknet")
@@ -52,13 +52,13 @@ def flops_darknet(view: View) -> Result:
             return 2 * cost.macs
         return cost.elementwise_flops if cost.kind == "max pooling" else 0
 
-    return view.sum_per_group("flops_darknet", "FLOP (Darknet)", value, note=note)
+    return view.sum_costs("flops_darknet", "FLOP (Darknet)", value, note=note)
 
 
 @analysis("activations")
 def activations(view: View) -> Result:
     """Output elements of every operation with MACs, both products of an attention included ("macts")."""
-    return view.sum_per_group("activations", "elements", lambda _, cost: cost.activations)
+    return view.sum_costs("activations", "elements", lambda _, cost: cost.activations)
 
 
 def _count(view: View, metric: str, keep: Callable[[Parameter], bool]) -> Result:

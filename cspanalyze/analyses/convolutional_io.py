@@ -35,7 +35,7 @@ def cio(view: View) -> Result:
     def value(op: OpNode, cost: Cost) -> int:
         return _weightless_io(op, view.graph) if cost.kind == "convolution" else 0
 
-    return view.sum_per_group("cio", "elements", value, note="rule conv (HarDNet, ICCV 2019, eq. 1)")
+    return view.sum_costs("cio", "elements", value, note="rule conv (HarDNet, ICCV 2019, eq. 1)")
 
 
 @analysis("cio_pool")
@@ -46,35 +46,36 @@ def cio_pool(view: View) -> Result:
         counted = cost.kind in ("convolution", "max pooling", "pooling") or _is_global_mean(op, view.graph)
         return _weightless_io(op, view.graph) if counted else 0
 
-    return view.sum_per_group("cio_pool", "elements", value, note="rule conv+pool (CSPNet, Figure 8)")
+    return view.sum_costs("cio_pool", "elements", value, note="rule conv+pool (CSPNet, Figure 8)")
 
 
 @analysis("concat_elements")
 def concat_elements(view: View) -> Result:
     """Elements that explicit concatenations read and write. CIO leaves them out."""
 
-    def value(op: OpNode, _: Cost) -> int:
+    def value(op: OpNode) -> int:
         if op.target not in ("aten.cat", "aten.stack"):
             return 0
         return sum(spec.numel for spec in (*view.graph.input_specs(op), *view.graph.output_specs(op)))
 
-    return view.sum_per_group("concat_elements", "elements", value)
+    return view.sum_operations("concat_elements", "elements", value)
 
 
 @analysis("residual_add_elements")
 def residual_add_elements(view: View) -> Result:
-    """Elements that additions of two maps of one shape read and write, unfused: 3 per element. CIO leaves them out."""
+    """Elements that additions of two maps of one shape read and write, unfused: 3 per element, 2 if a map is added to
+    itself. CIO leaves them out. The sum with a weight, or with a slice of one, is no residual addition."""
 
-    def value(op: OpNode, _: Cost) -> int:
+    def value(op: OpNode) -> int:
         if op.target not in ("aten.add", "aten.add_") or len(op.inputs) != 2:
             return 0
-        values = [view.graph.values[index] for index in op.inputs]
-        if any(value.kind in ("parameter", "buffer", "constant") for value in values):
+        first, second = view.graph.input_specs(op)
+        storages = (view.graph.storages[spec.storage].kind for spec in (first, second))
+        if first.shape != second.shape or any(kind in ("parameter", "buffer", "constant") for kind in storages):
             return 0
-        first, second = (value.spec for value in values)
-        return 3 * first.numel if first.shape == second.shape else 0
+        return (1 + len(set(op.inputs))) * first.numel
 
-    return view.sum_per_group("residual_add_elements", "elements", value)
+    return view.sum_operations("residual_add_elements", "elements", value)
 
 
 def _macs_per_element(view: View) -> dict[str, list[float]]:

@@ -98,7 +98,10 @@ def _by_stage(graph: ModelGraph) -> tuple[list[str], list[str]]:
     for op in graph.ops:
         current = find(op.module) or current
         of_op.append(current)
-    return of_op, [find(_owner(parameter.names[0])) or names[-1] for parameter in graph.parameters]
+    # A parameter held outside every stage (a position embedding in the root) belongs to the stage that reads it first.
+    readers = _first_reader(graph, of_op)
+    owners = [find(_owner(parameter.names[0])) for parameter in graph.parameters]
+    return of_op, [owner or reader for owner, reader in zip(owners, readers, strict=True)]
 
 
 def _with_stem_and_head(graph: ModelGraph, cut: list[str]) -> dict[str, str]:

@@ -16,13 +16,13 @@ def backward_macs(view: View) -> Result:
     first) costs one forward instead of two, a frozen one none for its weight. What a kernel or a checkpoint computes
     again counts again: fused attention comes to 2.5 times its forward. The update of the weights is not in it.
     """
-    return view.sum_per_group("backward_macs", "MAC", lambda _, cost: cost.macs, phase="backward")
+    return view.sum_costs("backward_macs", "MAC", lambda _, cost: cost.macs, phase="backward")
 
 
 @training_analysis("backward_elementwise_flops", "FLOP")
 def backward_elementwise_flops(view: View) -> Result:
     """FLOPs of everything in the backward pass that has no MACs, by the formula of each operator."""
-    return view.sum_per_group(
+    return view.sum_costs(
         "backward_elementwise_flops", "FLOP", lambda _, cost: cost.elementwise_flops, phase="backward"
     )
 
@@ -46,8 +46,7 @@ def saved_bytes(view: View) -> Result:
         amount = sum(storage.nbytes for storage in kept if storage.kind in ("activation", "input"))
         if amount:
             sums[group, op.name] = sums.get((group, op.name), 0) + amount
-    rows = view.ordered((group, Row(group, name, amount)) for (group, name), amount in sums.items())
-    return Result("saved_bytes", "bytes", "trace", rows, sum(sums.values()))
+    return view.total_of("saved_bytes", "bytes", sums)
 
 
 @training_analysis("gradient_bytes", "bytes")

@@ -47,25 +47,44 @@ class View:
             Uncovered(target, len(where), tuple(dict.fromkeys(where))) for target, where in sorted(modules.items())
         )
 
-    def sum_per_group(
+    def sum_costs(
+        self, metric: str, unit: str, value: Callable[[OpNode, Cost], int], note: str = "", phase: Phase = "forward"
+    ) -> Result:
+        """An additive result from the cost formulas: operations without one are in no row, and listed as uncovered."""
+        amounts = (0 if cost is None else value(op, cost) for op, cost in zip(self.graph.ops, self.costs, strict=True))
+        return self._summed(metric, unit, amounts, self._uncovered(phase), note, phase)
+
+    def sum_operations(self, metric: str, unit: str, value: Callable[[OpNode], int], note: str = "") -> Result:
+        """An additive result from shapes alone, which every forward operation has."""
+        return self._summed(metric, unit, (value(op) for op in self.graph.ops), (), note, "forward")
+
+    def _summed(
         self,
         metric: str,
         unit: str,
-        value: Callable[[OpNode, Cost], int],
-        method: Method = "trace",
-        note: str = "",
-        phase: Phase = "forward",
+        amounts: Iterable[int],
+        uncovered: tuple[Uncovered, ...],
+        note: str,
+        phase: Phase,
     ) -> Result:
-        """An additive result: the value of every operation of a phase that has a cost, summed by group and operator."""
         sums: dict[tuple[str, str], int] = {}
-        for op, cost, group in zip(self.graph.ops, self.costs, self.grouping.of_op, strict=True):
-            if cost is not None and op.phase == phase:
-                amount = value(op, cost)
-                if amount:
-                    key = (group, op.name)
-                    sums[key] = sums.get(key, 0) + amount
+        for op, amount, group in zip(self.graph.ops, amounts, self.grouping.of_op, strict=True):
+            if amount and op.phase == phase:
+                key = (group, op.name)
+                sums[key] = sums.get(key, 0) + amount
+        return self.total_of(metric, unit, sums, uncovered, note)
+
+    def total_of(
+        self,
+        metric: str,
+        unit: str,
+        sums: dict[tuple[str, str], int],
+        uncovered: tuple[Uncovered, ...] = (),
+        note: str = "",
+    ) -> Result:
+        """An additive result of sums by group and operator."""
         rows = self.ordered((group, Row(group, name, amount)) for (group, name), amount in sums.items())
-        return Result(metric, unit, method, rows, sum(sums.values()), self._uncovered(phase), note=note)
+        return Result(metric, unit, "trace", rows, sum(sums.values()), uncovered, note=note)
 
     def ordered(self, rows: Iterable[tuple[str, Row]]) -> tuple[Row, ...]:
         """Rows in the order of their groups; a group without any gets one of value 0."""

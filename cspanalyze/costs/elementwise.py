@@ -49,7 +49,7 @@ def elementwise_lists(call: Call) -> Cost:
 _REDUCTIONS = (
     "sum", "nansum", "mean", "prod", "amax", "amin", "max", "min", "aminmax", "any", "all", "argmax", "argmin",
     "logsumexp", "cumsum", "cumprod", "cummax", "cummin", "logcumsumexp", "cumsum_", "count_nonzero", "median",
-    "nanmedian", "nll_loss", "nll_loss_forward", "nll_loss2d_forward", "_embedding_bag", "_embedding_bag_forward_only",
+    "nanmedian", "nll_loss", "nll_loss_forward", "nll_loss2d_forward",
     "histc", "trace", "searchsorted", "bucketize",
 )  # fmt: skip
 
@@ -58,6 +58,12 @@ _REDUCTIONS = (
 def reduction(call: Call) -> Cost:
     """One FLOP per input element."""
     return Cost("reduction", elementwise_flops=call.inputs[0].numel if call.inputs else 0)
+
+
+@formula("aten._embedding_bag", "aten._embedding_bag_forward_only")
+def embedding_bag(call: Call) -> Cost:
+    """One FLOP per element of the rows that are looked up: (weight, indices, offsets, ...)."""
+    return Cost("reduction", elementwise_flops=call.inputs[1].numel * call.shape(0)[-1])
 
 
 @formula("aten.var", "aten.std", "aten.var_mean", "aten.std_mean", "aten.linalg_vector_norm", "aten.norm")

@@ -27,6 +27,8 @@ def read_block(module: nn.Module) -> Block:
             shortcut = _shortcut_of(child)
         elif name in _GATES and (found := convolutions(child)):
             gate = _gate_of(found)
+        elif any(isinstance(layer, nn.Conv1d | nn.Conv3d) for layer in child.modules()):
+            raise Unknown(f"{type(module).__name__} with a convolution that is not 2-d")
         elif name not in _GATES:
             path += convolutions(child)
             _refuse_poolings(child)

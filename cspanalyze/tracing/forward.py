@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.nn.parameter import is_lazy
 
 from cspanalyze.errors import TraceError
 from cspanalyze.graph import ModelGraph, ModuleNode, Parameter, Value, ValueKind
@@ -16,6 +17,8 @@ from cspanalyze.tracing.recorder import Recorder
 from cspanalyze.tracing.training import TrainingStep, with_saved
 from cspanalyze.tracing.untouched import untouched
 from cspanalyze.tracing.values import tensors_in
+
+_AUTOCAST = "autocast has no effect on the trace: its regions are counted in the dtypes that tensors come in with"
 
 
 def trace(
@@ -52,6 +55,7 @@ def trace(
     Raises:
         TraceError: the forward or backward pass failed; the message names the module it was in and what torch said.
     """
+    _check(model)
     parameters, names = _parameters(model)
     recorder = Recorder(names, real=real, shortcuts=shortcuts)
     step = TrainingStep(model, recorder) if backward else None
@@ -73,6 +77,7 @@ def trace(
         outputs=outputs,
         mode=mode,
         method="real input" if real else "meta",
+        notes=tuple(recorder.notes),
     )
 
 
@@ -89,6 +94,8 @@ def _run(
 
     def enter(module: nn.Module, inputs: Any) -> None:
         path = paths.get(id(module))
+        if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
+            recorder.notes[_AUTOCAST] = None
         recorder.enter(_adopted(module, recorder.innermost) if path is None else path, inputs)
 
     def leave(module: nn.Module, inputs: Any, output: Any) -> None:
@@ -110,9 +117,19 @@ def _run(
             if step is not None:
                 step.backward(output)
             return outputs
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             where = recorder.innermost or type(model).__name__
             raise TraceError(f"the {recorder.phase} pass failed in {where}: {_first_line(error)}") from error
+
+
+def _check(model: nn.Module) -> None:
+    """Refuse modules that no forward pass can be recorded of."""
+    for path, module in model.named_modules():
+        if isinstance(module, torch.jit.ScriptModule):
+            raise TraceError(f"{path or 'the model'} is compiled by torch.jit: trace the module that it was made from")
+    for path, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if is_lazy(tensor):
+            raise TraceError(f"{path} has no shape yet (a lazy module): run the model once on real data first")
 
 
 def _adopted(module: nn.Module, parent: str) -> str:
@@ -120,7 +137,7 @@ def _adopted(module: nn.Module, parent: str) -> str:
     return f"{parent}.{type(module).__name__}" if parent else type(module).__name__
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     text = str(error).strip().partition("\n")[0]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 

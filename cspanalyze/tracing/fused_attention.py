@@ -58,7 +58,7 @@ def _fit(query: Tensor, key: Tensor, value: Tensor) -> bool:
     return same_width and query.stride(-1) == key.stride(-1) == value.stride(-1) == 1
 
 
-def _with_fused_attention(function: FunctionType) -> FunctionType:
+def _with_fused_attention(function: Any) -> FunctionType:
     """A copy of the function that calls `_attention` for attention.
 
     torch runs the body of an overridable function with the mode off, so the mode never sees the attention inside.

@@ -11,9 +11,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from cspanalyze.graph import UPDATE, Argument, ModuleCall, OpNode, Phase, Ref, ValueKind
 from cspanalyze.tracing.operators import RUNNING_STATISTICS, Operator, operator_of
-from cspanalyze.tracing.shapes import SHAPES
+from cspanalyze.tracing.shapes import SHAPES, fits_in_place
 from cspanalyze.tracing.stand_ins import Originals, Shadows
-from cspanalyze.tracing.tape import Tape
+from cspanalyze.tracing.tape import Tape, accumulates_in_place
 from cspanalyze.tracing.training_shapes import TRAINING_SHAPES
 from cspanalyze.tracing.values import ValueTable, tensors_in
 
@@ -37,6 +37,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.originals = Originals(names)
         self.real = real
         self.phase: Phase = "forward"
+        self.notes: dict[str, None] = {}  # in order, each once
         self.tape: Tape | None = None  # in a training step
         self._shadows = Shadows(names)
         self._shapes = _SHAPES if shortcuts and not real else {}
@@ -59,8 +60,12 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         operator = operator_of(func)
         if operator.composite:
             return self._take_apart(func, operator, args, kwargs)
-        if self.phase == "backward" and operator.target == "aten.detach":
-            return func(*args, **kwargs)  # how autograd hands tensors around: the same value, no node
+        if self.phase == "backward":
+            if operator.target == "aten.detach":
+                return func(*args, **kwargs)  # how autograd hands tensors around: the same value, no node
+            if func is torch.ops.aten.add.Tensor and not kwargs and accumulates_in_place(args):
+                func = torch.ops.aten.add_.Tensor
+                operator = operator_of(func)
         if not self.real:
             args, kwargs = self._shadows(args), {key: self._shadows(value) for key, value in kwargs.items()}
         written = self._written(operator, args, kwargs)
@@ -86,7 +91,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _run(self, func: Any, operator: Operator, args: Any, kwargs: Any) -> Any:
         if not self.real:
-            if operator.in_place and isinstance(args[0], Tensor) and args[0].is_meta:
+            if operator.in_place and fits_in_place(*args):
                 return args[0]
             shape = self._shapes.get(operator.target)
             if shape is not None:
@@ -206,8 +211,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     @property
     def innermost(self) -> str:
-        """Path of the module whose forward is running."""
-        return self._open[-1][1] if self._open else ""
+        """Path of the module whose forward is running, or whose operation is being differentiated."""
+        return self._open[-1][1] if self._open else self._origin()[1]
 
     @property
     def parent(self) -> str:

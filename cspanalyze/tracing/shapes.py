@@ -67,6 +67,25 @@ def _like(x: Tensor) -> Tensor | None:
     return torch.empty_strided(x.shape, x.stride(), dtype=x.dtype, device="meta")
 
 
+def _check_dtypes(what: str, x: Tensor, weight: Tensor) -> None:
+    # torch's meta kernels let some of these pass that no real kernel takes.
+    if x.dtype != weight.dtype:
+        has, given = str(weight.dtype).removeprefix("torch."), str(x.dtype).removeprefix("torch.")
+        raise ValueError(f"the {what} has {has} weights, its input is {given}")
+
+
+def fits_in_place(target: Any, *others: Any) -> bool:
+    """Whether an in-place operation can keep its target as it is: every other tensor broadcasts to its shape and casts
+    to its dtype. Where it cannot, torch's own kernel says what is wrong."""
+    if not isinstance(target, Tensor) or not target.is_meta:
+        return False
+    return all(
+        _broadcasts_to(other.shape, target.shape) and torch.can_cast(other.dtype, target.dtype)
+        for other in others
+        if isinstance(other, Tensor)
+    )
+
+
 def _convolution(dims: int) -> Shape:
     def convolution(
         x: Tensor,
@@ -79,8 +98,7 @@ def _convolution(dims: int) -> Shape:
     ) -> Tensor | None:
         if x.dim() != dims + 2 or isinstance(padding, str):
             return None
-        if x.dtype != weight.dtype:
-            return None  # torch's own kernel says what is wrong
+        _check_dtypes("convolution", x, weight)
         if x.shape[1] != weight.shape[1] * groups:
             raise ValueError(f"the convolution takes {weight.shape[1] * groups} channels, its input has {x.shape[1]}")
         stride, padding, dilation = _pair(stride, dims), _pair(padding, dims), _pair(dilation, dims)
@@ -97,8 +115,9 @@ def _convolution(dims: int) -> Shape:
 
 
 def _linear(x: Tensor, weight: Tensor, bias: Any = None) -> Tensor | None:
-    if x.dim() == 0 or weight.dim() != 2 or x.dtype != weight.dtype:
+    if x.dim() == 0 or weight.dim() != 2:
         return None
+    _check_dtypes("linear layer", x, weight)
     if x.shape[-1] != weight.shape[1]:
         raise ValueError(f"the linear layer takes {weight.shape[1]} features, its input has {x.shape[-1]}")
     return torch.empty((*x.shape[:-1], weight.shape[0]), dtype=x.dtype, device="meta")

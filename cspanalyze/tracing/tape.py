@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from typing import Any
 
 import torch
+from torch import Tensor
+
+_UNSHARED = 4
+"""References to an operand that nothing but autograd's input buffer holds, seen from a dispatch handler: the buffer's,
+the call's two and Python's."""
 
 
 class Tape:
@@ -39,3 +45,18 @@ class Tape:
             position = bisect_right(self._numbers, node._sequence_nr()) - 1
             self._latest = self._ops[position] if position >= 0 else -1
         return self._latest
+
+
+def accumulates_in_place(args: tuple[Any, ...]) -> bool:
+    """Whether an addition in the backward pass would write its first operand in an ordinary run.
+
+    Where paths of gradients meet, autograd adds into the gradient that came first if nobody else holds it; under a
+    dispatch mode it always makes a new tensor, which would be counted as memory.
+    """
+    if torch._C._current_autograd_node() is None or len(args) != 2:
+        return False
+    first, second = args
+    if not isinstance(second, Tensor) or first.shape != second.shape or first.dtype != second.dtype:
+        return False
+    dense = first.nbytes == first.untyped_storage().nbytes() and 0 not in first.stride()
+    return dense and first._use_count() == _UNSHARED

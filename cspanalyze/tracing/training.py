@@ -53,7 +53,7 @@ class TrainingStep:
         if roots:
             # Not torch.autograd.backward: it imports sympy to compare the shapes of roots and gradients.
             seeds = tuple([torch.ones_like(root) for root in roots])
-            # As `torch.autograd.backward` ends: (..., retain graph, create graph, inputs, unreachable allowed, accumulate)
+            # As torch.autograd.backward ends: ..., retain graph, create graph, inputs, unreachable allowed, accumulate
             torch.autograd.graph._engine_run_backward(tuple(roots), seeds, False, False, (), True, True)
 
     def gradients(self) -> dict[str, int]:

@@ -89,7 +89,7 @@ def _group_norm(x: Tensor, weight: Any, bias: Any, batch: int, channels: int, ar
 
 
 def _group_norm_backward(grad: Tensor, x: Tensor, *rest: Any) -> Any:
-    mask, weight = rest[-1], rest[2]
+    mask = rest[-1]
     if x.dtype not in (torch.float32, torch.float64):
         return None
     out = _empty(x, list(x.shape), _is_channels_last(x))

@@ -242,3 +242,9 @@ def test_a_user_can_register_a_formula(monkeypatch) -> None:
     formula("aten.linalg_qr")(lambda call: Cost("matmul", macs=call.out.shape[-1] ** 3))
     assert total(lambda x: torch.linalg.qr(x)[0], torch.eye(3)).macs == 27
     assert "aten.linalg_qr" in covered()
+
+
+def test_an_embedding_bag_counts_the_rows_it_looks_up() -> None:
+    # 14 rows of 16 are added up; the table has 1000
+    bag = nn.EmbeddingBag(1000, 16)
+    assert total(bag, torch.zeros(2, 7, dtype=torch.long)).elementwise_flops == 14 * 16

@@ -131,3 +131,55 @@ def test_a_failing_forward_is_one_sentence_that_names_the_module() -> None:
     net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(5, 4, 1))
     with pytest.raises(TraceError, match=r"failed in 1: .*5 channels"):
         trace(net, torch.rand(1, 3, 5, 5))
+
+
+@pytest.mark.parametrize(
+    ("build", "inputs", "sentence"),
+    [
+        (lambda: nn.Sequential(nn.LazyConv2d(4, 3)), (torch.rand(1, 3, 8, 8),), "0.weight has no shape yet"),
+        (lambda: nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(5)), (torch.rand(1, 3, 8, 8),), "failed in 1: "),
+        (lambda: nn.Conv2d(3, 4, 1, bias=False), (torch.zeros(1, 3, 8, 8, dtype=torch.long),), "float32 weights.*int64"),
+        (lambda: nn.Linear(3, 4, bias=False), (torch.rand(1, 3, dtype=torch.float64),), "float32 weights.*float64"),
+        (lambda: nn.Conv2d(3, 4, 9), (torch.rand(1, 3, 8, 8),), "a map of 8x8 is too small for the 9x9 convolution"),
+    ],
+)
+def test_what_no_real_run_takes_is_refused(build, inputs, sentence) -> None:
+    with pytest.raises(TraceError, match=sentence):
+        trace(build(), *inputs)
+
+
+@pytest.mark.parametrize("shapes", [((1, 8, 4, 4), (1, 4, 4, 4)), ((1, 8, 4, 4), (1, 8, 7, 7)), ((1, 1), (1, 3))])
+def test_an_in_place_sum_of_maps_that_do_not_fit_is_refused(shapes) -> None:
+    """The projection that was forgotten: `out += identity`."""
+
+    class Add(nn.Module):
+        def forward(self, x: Tensor, y: Tensor) -> Tensor:
+            x = x * 1
+            x += y
+            return x
+
+    with pytest.raises(TraceError, match="failed in Add"):
+        trace(Add(), *(torch.rand(shape) for shape in shapes))
+
+
+def test_an_exit_in_the_forward_is_no_exit_of_the_caller() -> None:
+    class Leaves(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            raise SystemExit(3)
+
+    with pytest.raises(TraceError, match="SystemExit: 3"):
+        trace(Leaves(), torch.rand(1))
+
+
+def test_autocast_is_noted() -> None:
+    class Mixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            with torch.autocast("cpu", torch.bfloat16):
+                return self.conv(x)
+
+    (note,) = trace(Mixed(), torch.rand(1, 3, 4, 4)).notes
+    assert "autocast" in note
