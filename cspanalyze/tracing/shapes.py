@@ -68,8 +68,9 @@ def _like(x: Tensor) -> Tensor | None:
 
 
 def _check_dtypes(what: str, x: Tensor, weight: Tensor) -> None:
-    # torch's meta kernels let some of these pass that no real kernel takes.
-    if x.dtype != weight.dtype:
+    # torch's meta kernels let some of these pass that no real kernel takes. Autocast casts weights, which have a device,
+    # and not maps on meta; a note says that its regions are not followed.
+    if x.dtype != weight.dtype and not (torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")):
         has, given = str(weight.dtype).removeprefix("torch."), str(x.dtype).removeprefix("torch.")
         raise ValueError(f"the {what} has {has} weights, its input is {given}")
 

@@ -55,14 +55,46 @@ def assert_same(before: dict, after: dict) -> None:
         assert before[key] == after[key], key
 
 
+@pytest.mark.parametrize("backward", [False, True], ids=["forward", "step"])
 @pytest.mark.parametrize("mode", ["eval", "train"])
 @pytest.mark.parametrize("net", EDGE_NETS, ids=lambda net: net.name)
-def test_edge_nets(net, mode) -> None:
+def test_edge_nets(net, mode, backward) -> None:
     model, inputs = net.build(), net.inputs()
     list(model.modules())[-1].training = False  # a mixture of flags, as after freezing a part
     before = state(model)
-    trace(model, *inputs, mode=mode)
+    trace(model, *inputs, mode=mode, backward=backward)
     assert_same(before, state(model))
+
+
+@pytest.mark.parametrize("real", [False, True], ids=["meta", "real"])
+@pytest.mark.parametrize("net", EDGE_NETS, ids=lambda net: net.name)
+def test_a_training_step_between_the_callers_own(net, real) -> None:
+    """Gradients that the caller has accumulated, hooks on parameters and a pending backward pass stay as they are."""
+    model, inputs = net.build(), net.inputs()
+    fired: list[int] = []
+    own = []
+    for index, parameter in enumerate(model.parameters()):
+        parameter.grad = torch.full_like(parameter, index)
+        parameter.register_hook(lambda _, index=index: fired.append(index))
+        own.append((parameter.grad, parameter.grad.clone()))
+    pending = sum((parameter.square().sum() for parameter in model.parameters()), torch.zeros(()))
+    before = state(model)
+    trace(model, *inputs, mode="train", backward=True, real=real)
+    assert_same(before, state(model))
+    assert not fired
+    for parameter, (gradient, content) in zip(model.parameters(), own, strict=True):
+        assert parameter.grad is gradient
+        assert torch.equal(gradient, content)
+    if own:
+        pending.backward()
+
+
+def test_a_training_step_inside_inference_mode() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1))
+    with torch.inference_mode():
+        graph = trace(model, torch.rand(2, 3, 4, 4), mode="train", backward=True)
+        assert torch.is_inference_mode_enabled()
+    assert sum(op.name == "convolution_backward" for op in graph.ops) == 2
 
 
 REAL = (
@@ -78,10 +110,12 @@ def test_real_networks(timm, name) -> None:
     size = model.pretrained_cfg["input_size"]
     before = state(model)
     trace(model, torch.empty(1, *size, device="meta"))
+    trace(model, torch.empty(2, *size, device="meta"), mode="train", backward=True)
     assert_same(before, state(model))
 
 
-def test_a_raising_forward() -> None:
+@pytest.mark.parametrize("backward", [False, True], ids=["forward", "step"])
+def test_a_raising_forward(backward) -> None:
     class Raises(Caching):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             super().forward(x)
@@ -93,7 +127,7 @@ def test_a_raising_forward() -> None:
     x = torch.rand(1, 3, 4, 4)
     before = state(model)
     with pytest.raises(TraceError, match="failed in 1: ValueError: in the middle"):
-        trace(model, x)
+        trace(model, x, backward=backward)
     assert_same(before, state(model))
     assert model[1].log == []
 
