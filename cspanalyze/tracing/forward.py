@@ -13,12 +13,10 @@ from torch.nn.parameter import is_lazy
 
 from cspanalyze.errors import TraceError
 from cspanalyze.graph import ModelGraph, ModuleNode, Parameter, Value, ValueKind
-from cspanalyze.tracing.recorder import Recorder
+from cspanalyze.tracing.recorder import AUTOCAST, Recorder
 from cspanalyze.tracing.training import TrainingStep, with_saved
 from cspanalyze.tracing.untouched import untouched
 from cspanalyze.tracing.values import tensors_in
-
-_AUTOCAST = "autocast has no effect on the trace: its regions are counted in the dtypes that tensors come in with"
 
 
 def trace(
@@ -95,7 +93,7 @@ def _run(
     def enter(module: nn.Module, inputs: Any) -> None:
         path = paths.get(id(module))
         if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
-            recorder.notes[_AUTOCAST] = None
+            recorder.notes[AUTOCAST] = None
         recorder.enter(_adopted(module, recorder.innermost) if path is None else path, inputs)
 
     def leave(module: nn.Module, inputs: Any, output: Any) -> None:

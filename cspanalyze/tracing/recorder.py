@@ -11,12 +11,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from cspanalyze.graph import UPDATE, Argument, ModuleCall, OpNode, Phase, Ref, ValueKind
 from cspanalyze.tracing.operators import RUNNING_STATISTICS, Operator, operator_of
-from cspanalyze.tracing.shapes import SHAPES, fits_in_place
+from cspanalyze.tracing.shapes import SHAPES, fits_in_place, without_autocast
 from cspanalyze.tracing.stand_ins import Originals, Shadows
 from cspanalyze.tracing.tape import Tape, accumulates_in_place
 from cspanalyze.tracing.training_shapes import TRAINING_SHAPES
 from cspanalyze.tracing.values import ValueTable, tensors_in
 
+AUTOCAST = "autocast has no effect on the trace: its regions are counted in the dtypes that tensors come in with"
 _IMPLICIT = torch._C.DispatchKey.CompositeImplicitAutograd
 _SHAPES = {**SHAPES, **TRAINING_SHAPES}
 
@@ -95,6 +96,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 return args[0]
             shape = self._shapes.get(operator.target)
             if shape is not None:
+                args = without_autocast(args) if AUTOCAST in self.notes else args
                 result = shape(*args, **kwargs)
                 if result is not None:
                     return result

@@ -68,11 +68,23 @@ def _like(x: Tensor) -> Tensor | None:
 
 
 def _check_dtypes(what: str, x: Tensor, weight: Tensor) -> None:
-    # torch's meta kernels let some of these pass that no real kernel takes. Autocast casts weights, which have a device,
-    # and not maps on meta; a note says that its regions are not followed.
-    if x.dtype != weight.dtype and not (torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")):
+    # torch's meta kernels let some of these pass that no real kernel takes.
+    if x.dtype != weight.dtype:
         has, given = str(weight.dtype).removeprefix("torch."), str(x.dtype).removeprefix("torch.")
         raise ValueError(f"the {what} has {has} weights, its input is {given}")
+
+
+def without_autocast(args: Any) -> Any:
+    """The arguments in the dtype of the first: autocast casts weights, which are on a device, and not maps on meta."""
+    first = args[0] if args else None
+    if not isinstance(first, Tensor) or not first.is_floating_point():
+        return args
+    return tuple(
+        torch.empty_strided(item.shape, item.stride(), dtype=first.dtype, device="meta")
+        if isinstance(item, Tensor) and item.is_floating_point() and item.dtype != first.dtype
+        else item
+        for item in args
+    )
 
 
 def fits_in_place(target: Any, *others: Any) -> bool:
