@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cspanalyze.results import Comparison, Number, Report
+from cspanalyze.results import Comparison, Number, Report, StageChange
 
 _HEADLINES = (
     ("macs", "MACs"),
@@ -46,6 +46,9 @@ def conclusions(comparison: Comparison) -> tuple[str, ...]:
     for variant in comparison.variants:
         changes = _changes(comparison.base, variant)
         sentences.append(_summary(comparison, variant, changes))
+        density = _density(comparison.base, variant)
+        if density:
+            sentences.append(density)
         stages = _rising_stages(comparison.base, variant)
         if stages:
             sentences.append(stages)
@@ -55,17 +58,51 @@ def conclusions(comparison: Comparison) -> tuple[str, ...]:
 def _summary(comparison: Comparison, variant: Report, changes: Sequence[_Change]) -> str:
     name = variant.subject.variant or variant.subject.name
     made = [change for change in comparison.changes if not change.skipped]
-    gamma = f" at gamma {made[0].gamma:g}" if made else ""
+    gamma = f" at gamma {_gamma(made)}" if made else ""
     saved = [change for change in changes if change.after < change.before]
     raised = [change for change in changes if change.after > change.before]
     parts = []
+    narrower = _readers(comparison, variant)
     if saved:
-        parts.append(f"lowers {_listed(saved)}, because the blocks run on part of the channels only")
+        parts.append(f"lowers {_listed(saved)}, because the blocks run on part of the channels only{narrower}")
     if raised:
         parts.append(f"raises {_listed(raised)}, {_reason(raised)}")
     if not parts:
         return f"{name}{gamma} changes none of these figures."
     return f"{name}{gamma} {'; it '.join(parts)}."
+
+
+def _gamma(made: Sequence[StageChange]) -> str:
+    """The gamma asked for, and what rounding to whole groups of channels made of it where that is another one."""
+    asked = made[0].gamma
+    effective = sorted({change.gamma_effective for change in made if change.gamma_effective is not None})
+    if not effective or max(abs(gamma - asked) for gamma in effective) < 0.005 * asked:
+        return f"{asked:g}"
+    low, high = f"{effective[0]:.3g}", f"{effective[-1]:.3g}"
+    return f"{asked:g} (effectively {low if low == high else f'{low} to {high}'})"
+
+
+def _readers(comparison: Comparison, variant: Report) -> str:
+    """Whether the classifier got smaller too, because it reads a narrower map: no saving inside the stages."""
+    base = comparison.base
+    if "params" not in base.metrics or "params" not in variant.metrics or base.groups[-1] != "head":
+        return ""
+    before, after = base.result("params").of("head"), variant.result("params").of("head")
+    return " and the head reads a narrower map" if before is not None and after is not None and after < before else ""
+
+
+def _density(base: Report, variant: Report) -> str:
+    """How the convolutions' MACs per element of traffic change: what falls is bound by memory sooner."""
+    if "moc_median" not in base.metrics or "moc_median" not in variant.metrics:
+        return ""
+    before, after = base.result("moc_median").total, variant.result("moc_median").total
+    if not before or not after or before == after:
+        return ""
+    verb, meaning = ("falls", "sooner") if after < before else ("rises", "later")
+    return (
+        f"The median MoC {verb} from {before:.1f} to {after:.1f} MACs per CIO element: a typical convolution is bound "
+        f"by memory {meaning}."
+    )
 
 
 def _reason(raised: Sequence[_Change]) -> str:

@@ -45,14 +45,12 @@ def flops_darknet(view: View) -> Result:
 
     Linear layers count like convolutions: Darknet's classifiers are 1x1 convolutions.
     """
-    note = "2 x MACs of convolutions and linear layers + max-pool window elements"
-
     def value(_: OpNode, cost: Cost) -> int:
         if cost.kind in ("convolution", "linear"):
             return 2 * cost.macs
         return cost.elementwise_flops if cost.kind == "max pooling" else 0
 
-    return view.sum_costs("flops_darknet", "FLOP (Darknet)", value, note=note)
+    return view.sum_costs("flops_darknet", "FLOP (Darknet)", value)
 
 
 @analysis("activations")

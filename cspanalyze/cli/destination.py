@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import stat
 import sys
@@ -43,6 +44,8 @@ class Destination:
             OutputError: it cannot be written.
         """
         if self.path is None:
+            if isinstance(sys.stdout, io.TextIOWrapper) and not self.style.unicode:
+                sys.stdout.reconfigure(errors="replace")  # a name or a sign that the encoding lacks is shown as ?
             sys.stdout.write(text)
             sys.stdout.flush()
             return

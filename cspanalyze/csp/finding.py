@@ -61,6 +61,9 @@ def _search(
 
 
 def _nothing_found(model: nn.Module) -> str:
+    # The `part1` of a twin, and the one 1x1 that makes both parts in timm's networks and this zoo's.
+    if any(isinstance(module, CSPStage) or hasattr(module, "conv_transition_b") for module in model.modules()):
+        return "this network is cross stage partial already"
     looked_at = [
         f"{name or 'the model itself'} ({type(child).__name__}) "
         + ("is no run of equal convolution blocks" if _convolves(child) else "has no 2-d convolutions")

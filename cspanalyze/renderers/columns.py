@@ -42,7 +42,7 @@ HEADINGS: Mapping[str, Heading] = MappingProxyType(
             "CIO formula", "CIO formula = from the architecture's widths and depths, no tensors"
         ),
         "cio": Heading("CIO trace", _CIO, glued=True),
-        "cio_pool": Heading("CIO + pools trace", f"{_CIO}; pools counted like convolutions", glued=True),
+        "cio_pool": Heading("CIO+pools trace", f"{_CIO}; pools counted like convolutions", glued=True),
         "concat_elements": Heading("concat copies", "concat copies = elements read + written; not in CIO"),
         "residual_add_elements": Heading(
             "residual adds", "residual adds = elements read + written if not fused; not in CIO", glued=True

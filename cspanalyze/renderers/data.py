@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 
-from cspanalyze.renderers.tabulation import TOTAL, reports
+from cspanalyze.renderers.tabulation import TOTAL, Group, figure_of, reports
 from cspanalyze.results import Record, Report, Result, dumps
 
 CSV_FIELDS = (
-    "subject", "variant", "source", "inputs", "mode", "group", "metric", "value", "unit", "method", "additive", "note",
+    "subject", "variant", "source", "inputs", "mode", "scope", "group", "metric", "value", "unit", "method", "additive",
+    "note",
 )  # fmt: skip
 
 
@@ -19,7 +20,8 @@ def render_json(record: Record) -> str:
 
 
 def render_csv(record: Record) -> str:
-    """Tidy rows, each complete in itself; an unknown value is an empty field, the group `total` the whole network."""
+    """Tidy rows, each complete in itself; an unknown value is an empty field; in scope `total`, the whole network,
+    there is no group."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_FIELDS)
@@ -30,12 +32,12 @@ def render_csv(record: Record) -> str:
     return text.getvalue()
 
 
-def _row(report: Report, result: Result, group: str) -> list[object]:
+def _row(report: Report, result: Result, group: Group) -> list[object]:
     subject = report.subject
-    value = result.total if group == TOTAL else result.of(group)
+    value = figure_of(result, group)
     notes = [row.note for row in result.rows if row.module == group and row.note]
     return [
         subject.name, subject.variant, subject.source, " ".join(subject.inputs), subject.mode,
-        group, result.metric, "" if value is None else value, result.unit, result.method,
-        str(result.additive).lower(), "; ".join(notes) or result.note,
+        "total" if group is TOTAL else "group", group, result.metric,
+        "" if value is None else value, result.unit, result.method, str(result.additive).lower(), "; ".join(notes) or result.note,
     ]  # fmt: skip

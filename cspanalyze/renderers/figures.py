@@ -47,4 +47,4 @@ def aligned(texts: list[str]) -> list[str]:
     """Figures of one column padded on the right, so that decimal points and prefixes stand below each other."""
     if not any(" " in text and text[-1].isalpha() for text in texts):
         return texts
-    return [f"{text}      " if text.isdecimal() else text for text in texts]  # as wide as ".089 G"
+    return [f"{text}      " if text.isdecimal() and text != "0" else text for text in texts]  # as wide as ".089 G"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from cspanalyze.renderers.columns import heading, unit
 from cspanalyze.renderers.figures import UNKNOWN, change, figure
@@ -12,9 +13,20 @@ from cspanalyze.results import Comparison, Number, Record, Report, Result, Stage
 
 CLOSED_FORM = "cio_closed_form"
 TRACED = "cio"
-TOTAL = "total"
+TOTAL: None = None  # in place of a group's name: no module can be called so
 ROOT = "(root)"
 YES, NO, NO_FORM = "✓", "✗", "no closed form"
+
+Group: TypeAlias = "str | None"
+
+
+def figure_of(result: Result, group: Group) -> Number:
+    """The figure of a group, or the total; an additive metric is 0, not unknown, for a group that has no row."""
+    if group is TOTAL:
+        return result.total
+    if result.additive and all(row.module != group for row in result.rows):
+        return 0
+    return result.of(group)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +34,9 @@ class _Figures:
     """One column of a comparison: `cell` writes the figure of one report, `change` compares two."""
 
     column: Column
-    value: Callable[[Report, str], Number]
-    cell: Callable[[Report, str], Cell]
-    change: Callable[[Report, Report, str], Cell]
+    value: Callable[[Report, Group], Number]
+    cell: Callable[[Report, Group], Cell]
+    change: Callable[[Report, Report, Group], Cell]
 
 
 def report_grid(report: Report) -> Grid:
@@ -34,7 +46,7 @@ def report_grid(report: Report) -> Grid:
         labels=(Column("", align="left"),),
         columns=tuple(each.column for each in figures),
         blocks=tuple(
-            Block((Line((_label(group),), tuple(each.cell(report, group) for each in figures)),), group == TOTAL)
+            Block((Line((_label(group),), tuple(each.cell(report, group) for each in figures)),), group is TOTAL)
             for group in (*report.groups, TOTAL)
         ),
     )
@@ -47,7 +59,7 @@ def comparison_grid(comparison: Comparison) -> Grid:
         labels=(Column("", align="left"), Column("", align="left")),
         columns=tuple(each.column for each in figures),
         blocks=tuple(
-            Block(tuple(_lines(comparison, figures, group)), group == TOTAL) for group in (*_groups(comparison), TOTAL)
+            Block(tuple(_lines(comparison, figures, group)), group is TOTAL) for group in (*_groups(comparison), TOTAL)
         ),
     )
 
@@ -61,17 +73,22 @@ def changes_grid(changes: Sequence[StageChange]) -> Grid:
         effective = UNKNOWN if made.gamma_effective is None else f"{made.gamma_effective:g}"
         widths = (made.channels, made.bypass_channels, made.block_channels)
         texts = (made.preset, made.fusion, f"{made.gamma:g}", effective, *(str(w) if w else UNKNOWN for w in widths))
-        return Line((made.stage,), tuple(map(Cell, (*texts, ""))))
+        return Line((made.stage,), tuple(map(Cell, (*texts, _remark(made)))))
 
-    titles = ("preset", "fusion", "gamma asked", "gamma effective", "channels", "bypass (c1)", "blocks (c2)", "why")
+    titles = ("preset", "fusion", "gamma asked", "gamma effective", "channels", "bypass (c1)", "blocks (c2)", "remark")
     columns = tuple(
-        Column(title, align="left" if title in ("preset", "fusion", "why") else "right") for title in titles
+        Column(title, align="left" if title in ("preset", "fusion", "remark") else "right") for title in titles
     )
-    if not any(made.skipped for made in changes):
+    if not any(made.skipped or _remark(made) for made in changes):
         columns = columns[:-1]
     lines = [line(made) for made in changes]
     blocks = tuple(Block((Line(each.labels, each.cells[: len(columns)]),)) for each in lines)
     return Grid((Column("stage", align="left"),), columns, blocks, "CSP stages (c1 channels bypass the blocks)")
+
+
+def _remark(made: StageChange) -> str:
+    parts = (made.bypass_channels or 0) + (made.block_channels or 0)
+    return "both parts keep the full width, whatever gamma" if parts > made.channels else ""
 
 
 def reports(record: Record) -> tuple[Report, ...]:
@@ -79,8 +96,8 @@ def reports(record: Record) -> tuple[Report, ...]:
     return (record.base, *record.variants) if isinstance(record, Comparison) else (record,)
 
 
-def _label(group: str) -> str:
-    return group or ROOT
+def _label(group: Group) -> str:
+    return "total" if group is TOTAL else group or ROOT
 
 
 def _groups(comparison: Comparison) -> list[str]:
@@ -97,10 +114,10 @@ def _groups(comparison: Comparison) -> list[str]:
     return names
 
 
-def _lines(comparison: Comparison, figures: Sequence[_Figures], group: str) -> list[Line]:
+def _lines(comparison: Comparison, figures: Sequence[_Figures], group: Group) -> list[Line]:
     base = comparison.base
     ours = [each.value(base, group) for each in figures]
-    if group != TOTAL and all([each.value(v, group) for each in figures] == ours for v in comparison.variants):
+    if group is not TOTAL and all([each.value(v, group) for each in figures] == ours for v in comparison.variants):
         return [Line((_label(group), "both"), tuple(each.cell(base, group) for each in figures))]
     lines = [Line((_label(group), "base"), tuple(each.cell(base, group) for each in figures))]
     for variant in comparison.variants:
@@ -122,17 +139,16 @@ def _figures(report: Report) -> list[_Figures]:
 def _metric(result: Result) -> _Figures:
     metric, known = result.metric, heading(result.metric)
 
-    def value(report: Report, group: str) -> Number:
+    def value(report: Report, group: Group) -> Number:
         if metric not in report.metrics:
             return None
-        found = report.result(metric)
-        return found.total if group == TOTAL else found.of(group)
+        return figure_of(report.result(metric), group)
 
-    def cell(report: Report, group: str) -> Cell:
+    def cell(report: Report, group: Group) -> Cell:
         text = figure(value(report, group))
         return Cell(text, "faint" if text in (UNKNOWN, "0") else "")
 
-    def difference(base: Report, variant: Report, group: str) -> Cell:
+    def difference(base: Report, variant: Report, group: Group) -> Cell:
         before, after = value(base, group), value(variant, group)
         return Cell(change(before, after), _tone(before, after, known.more_is_better))
 
@@ -148,14 +164,14 @@ def _tone(before: Number, after: Number, more_is_better: bool) -> Tone:
 def _equality() -> _Figures:
     """Whether the closed form and the trace, two independent routes, give the same CIO."""
 
-    def equal(report: Report, group: str) -> Number:
+    def equal(report: Report, group: Group) -> Number:
         if CLOSED_FORM not in report.metrics:
             return None
         formula, trace = report.result(CLOSED_FORM), report.result(TRACED)
-        expected, found = (each.total if group == TOTAL else each.of(group) for each in (formula, trace))
+        expected, found = figure_of(formula, group), figure_of(trace, group)
         return None if expected is None else int(expected == found)
 
-    def cell(report: Report, group: str) -> Cell:
+    def cell(report: Report, group: Group) -> Cell:
         verdict = equal(report, group)
         if verdict is None:
             return Cell(NO_FORM, "faint")

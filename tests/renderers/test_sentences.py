@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cspanalyze.results import Comparison, Report
+from cspanalyze.results import Comparison, Report, Result
 from cspanalyze.sentences import conclusions
 
 
 def test_savings_and_increases_are_named_alike(comparison: Comparison) -> None:
     summary, stages = conclusions(comparison)
     assert summary == (
-        "CSP at gamma 0.4 lowers MACs by 24.5 % and parameters by 19.0 %, because the blocks run on part of the "
-        "channels only; it raises CIO by 5.0 % and concat copies from 0 to 3,000 elements, because splitting and "
+        "CSP at gamma 0.4 (effectively 0.375) lowers MACs by 24.5 % and parameters by 19.0 %, because the blocks run "
+        "on part of the channels only; it raises CIO by 5.0 % and concat copies from 0 to 3,000 elements, because splitting and "
         "joining the two parts takes convolutions and copies that the base does not have."
     )
     assert stages == (
@@ -31,3 +31,13 @@ def test_only_increases(comparison: Comparison) -> None:
 
 def test_no_change(base: Report) -> None:
     assert conclusions(Comparison(base, (base,))) == ("tiny changes none of these figures.",)
+
+
+def test_a_falling_density_is_said(base: Report) -> None:
+    def with_density(report: Report, value: float) -> Report:
+        return replace(report, results=(Result("moc_median", "MAC/element", "trace", (), value, additive=False),))
+
+    (_, sentence) = conclusions(Comparison(with_density(base, 204.8), (with_density(base, 170.7),)))
+    assert sentence.startswith("The median MoC falls from 204.8 to 170.7 MACs per CIO element")
+    (_, sentence) = conclusions(Comparison(with_density(base, 170.7), (with_density(base, 204.8),)))
+    assert sentence.endswith("bound by memory later.")

@@ -109,6 +109,6 @@ def test_a_group_that_only_the_twin_has_comes_behind_its_predecessor(comparison:
     twin = comparison.variants[0]
     grown = replace(comparison, variants=(replace(twin, groups=("stem", "split", "stage1", "head")),))
     text = render(grown, "csv", Style())
-    assert ",CSP,built in,1x3x32x32:float32,eval,split,macs,," in text
+    assert ",CSP,built in,1x3x32x32:float32,eval,group,split,macs,0," in text
     labels = re.findall(r"^(\S+)  +(?:base|both)", render(grown, "table", Style(width=200)), flags=re.M)
     assert labels == ["stem", "split", "stage1", "head", "total"]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cspanalyze.sources import Source
 
 EPILOG = "Example: cspanalyze models 'timm:*resnext*'"
-_COUNTED_UNASKED = 40
+_COUNTED_UNASKED = 60
 _PATTERN_HELP = "Part of a name, or a pattern with * and ?; timm:PATTERN and torchvision:PATTERN look there."
 
 
