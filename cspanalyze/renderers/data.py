@@ -37,7 +37,7 @@ def _row(report: Report, result: Result, group: Group) -> list[object]:
     value = figure_of(result, group)
     notes = [row.note for row in result.rows if row.module == group and row.note]
     return [
-        subject.name, subject.variant, subject.source, " ".join(subject.inputs), subject.mode,
-        "total" if group is TOTAL else "group", group, result.metric,
-        "" if value is None else value, result.unit, result.method, str(result.additive).lower(), "; ".join(notes) or result.note,
-    ]  # fmt: skip
+        *(subject.name, subject.variant, subject.source, " ".join(subject.inputs), subject.mode),
+        *("total" if group is TOTAL else "group", group, result.metric, "" if value is None else value),
+        *(result.unit, result.method, str(result.additive).lower(), "; ".join(notes) or result.note),
+    ]
