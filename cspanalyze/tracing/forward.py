@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any, Literal
@@ -101,6 +102,11 @@ def _run(
         recorder.leave(_adopted(module, recorder.parent) if path is None else path, output)
 
     with ExitStack() as stack:
+        if gc.isenabled():
+            # Every operation leaves objects that live to the end; collections that walk them all would be most of the
+            # time of a long trace. And storages then die by reference count alone, the same in every run.
+            gc.disable()
+            stack.callback(gc.enable)
         stack.enter_context(untouched(model, mode))
         stack.callback(recorder.originals.restore)
         stack.callback(register_module_forward_pre_hook(enter).remove)

@@ -12,8 +12,8 @@ def test_savings_and_increases_are_named_alike(comparison: Comparison) -> None:
     summary, stages = conclusions(comparison)
     assert summary == (
         "CSP at gamma 0.4 (effectively 0.375) lowers MACs by 24.5 % and parameters by 19.0 %, because the blocks run "
-        "on part of the channels only; it raises CIO by 5.0 % and concat copies from 0 to 3,000 elements, because splitting and "
-        "joining the two parts takes convolutions and copies that the base does not have."
+        "on part of the channels only; it raises CIO by 5.0 % and concat copies from 0 to 3,000 elements, because "
+        "splitting and joining the two parts takes convolutions and copies that the base does not have."
     )
     assert stages == (
         "By stage, CIO rises in stage1 (+5.0 %), where the split and the transitions read and write more than the "
