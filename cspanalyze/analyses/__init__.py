@@ -16,6 +16,7 @@ from cspanalyze.analyses.grouping import By, Grouping
 from cspanalyze.analyses.registry import ANALYSES, analysis
 from cspanalyze.analyses.view import View
 from cspanalyze.errors import UsageError
+from cspanalyze.garbage import collected_later
 from cspanalyze.graph import ModelGraph
 from cspanalyze.results import Result
 
@@ -31,17 +32,20 @@ def run(graph: ModelGraph, metrics: Iterable[str], grouping: Grouping) -> tuple[
         UsageError: an unknown metric.
     """
     view = View(graph, grouping)
-    results = []
-    for metric in metrics:
-        if metric == CLOSED_FORM:
-            shape = graph.spec(graph.inputs[0]).shape if graph.inputs else ()
-            if graph.plan is not None and grouping.by == "stage" and len(shape) == 4:
-                results.append(cio_closed_form(graph.plan, shape))
-        elif metric in ANALYSES:
-            results.append(ANALYSES[metric](view))
-        else:
-            raise UsageError(f"unknown metric {metric!r}; known are {', '.join(sorted([*ANALYSES, CLOSED_FORM]))}")
-    return tuple(results)
+    with collected_later():
+        return tuple([result for metric in metrics for result in _of_metric(view, metric)])
+
+
+def _of_metric(view: View, metric: str) -> list[Result]:
+    graph = view.graph
+    if metric == CLOSED_FORM:
+        shape = graph.spec(graph.inputs[0]).shape if graph.inputs else ()
+        if graph.plan is None or view.grouping.by != "stage" or len(shape) != 4:
+            return []
+        return [cio_closed_form(graph.plan, shape)]
+    if metric not in ANALYSES:
+        raise UsageError(f"unknown metric {metric!r}; known are {', '.join(sorted([*ANALYSES, CLOSED_FORM]))}")
+    return [ANALYSES[metric](view)]
 
 
 __all__ = ["ANALYSES", "CLOSED_FORM", "By", "Grouping", "View", "analysis", "run"]

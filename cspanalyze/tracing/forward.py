@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any, Literal
@@ -13,6 +12,7 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.nn.parameter import is_lazy
 
 from cspanalyze.errors import TraceError
+from cspanalyze.garbage import collected_later
 from cspanalyze.graph import ModelGraph, ModuleNode, Parameter, Value, ValueKind
 from cspanalyze.tracing.recorder import AUTOCAST, Recorder
 from cspanalyze.tracing.training import TrainingStep, with_saved
@@ -102,11 +102,7 @@ def _run(
         recorder.leave(_adopted(module, recorder.parent) if path is None else path, output)
 
     with ExitStack() as stack:
-        if gc.isenabled():
-            # Every operation leaves objects that live to the end; collections that walk them all would be most of the
-            # time of a long trace. And storages then die by reference count alone, the same in every run.
-            gc.disable()
-            stack.callback(gc.enable)
+        stack.enter_context(collected_later())
         stack.enter_context(untouched(model, mode))
         stack.callback(recorder.originals.restore)
         stack.callback(register_module_forward_pre_hook(enter).remove)
