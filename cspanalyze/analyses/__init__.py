@@ -16,7 +16,7 @@ from cspanalyze.analyses.grouping import By, Grouping
 from cspanalyze.analyses.registry import ANALYSES, analysis
 from cspanalyze.analyses.view import View
 from cspanalyze.errors import UsageError
-from cspanalyze.garbage import collected_later
+from cspanalyze.garbage import young_collections_only
 from cspanalyze.graph import ModelGraph
 from cspanalyze.results import Result
 
@@ -32,7 +32,7 @@ def run(graph: ModelGraph, metrics: Iterable[str], grouping: Grouping) -> tuple[
         UsageError: an unknown metric.
     """
     view = View(graph, grouping)
-    with collected_later():
+    with young_collections_only():
         return tuple([result for metric in metrics for result in _of_metric(view, metric)])
 
 

@@ -12,7 +12,7 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.nn.parameter import is_lazy
 
 from cspanalyze.errors import TraceError
-from cspanalyze.garbage import collected_later
+from cspanalyze.garbage import young_collections_only
 from cspanalyze.graph import ModelGraph, ModuleNode, Parameter, Value, ValueKind
 from cspanalyze.tracing.recorder import AUTOCAST, Recorder
 from cspanalyze.tracing.training import TrainingStep, with_saved
@@ -102,7 +102,7 @@ def _run(
         recorder.leave(_adopted(module, recorder.parent) if path is None else path, output)
 
     with ExitStack() as stack:
-        stack.enter_context(collected_later())
+        stack.enter_context(young_collections_only())
         stack.enter_context(untouched(model, mode))
         stack.callback(recorder.originals.restore)
         stack.callback(register_module_forward_pre_hook(enter).remove)
