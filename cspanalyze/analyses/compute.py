@@ -45,6 +45,7 @@ def flops_darknet(view: View) -> Result:
 
     Linear layers count like convolutions: Darknet's classifiers are 1x1 convolutions.
     """
+
     def value(_: OpNode, cost: Cost) -> int:
         if cost.kind in ("convolution", "linear"):
             return 2 * cost.macs

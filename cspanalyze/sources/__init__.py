@@ -104,7 +104,7 @@ def find(text: str) -> tuple[Source, str]:
 def _unknown(text: str, searched: list[Source]) -> str:
     titles = ", ".join(source.title for source in searched)
     absent = [source.title for source in SOURCES if not source.installed()]
-    hint = f" ({' and '.join(absent)} not installed: pip install 'cspanalyze[models]')" if absent else ""
+    hint = f" ({' and '.join(absent)} not installed: pip install timm torchvision)" if absent else ""
     close = did_you_mean(text, [*zoo.names(), *(name for source in searched[1:] for name in source.names())])
     advice = close or "; `cspanalyze models` lists the built-in ones"
     return f"there is no network {text!r} in: {titles}{hint}{advice}"

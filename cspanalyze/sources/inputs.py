@@ -29,7 +29,10 @@ def make_inputs(
 
     def tensor(spec: InputSpec) -> torch.Tensor:
         dtype = getattr(torch, spec.dtype) if spec.dtype else default
-        empty = torch.empty(spec.shape, dtype=dtype, device="meta")
+        try:
+            empty = torch.empty(spec.shape, dtype=dtype, device="meta")
+        except (RuntimeError, TypeError) as error:  # more bytes than a 64-bit integer holds
+            raise UsageError(f"no memory could ever hold an input of {'x'.join(map(str, spec.shape))}") from error
         return _filled(empty) if real else empty
 
     positional = [tensor(spec) for spec in specs if not spec.name]

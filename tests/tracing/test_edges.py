@@ -138,7 +138,7 @@ def test_a_failing_forward_is_one_sentence_that_names_the_module() -> None:
     [
         (lambda: nn.Sequential(nn.LazyConv2d(4, 3)), (torch.rand(1, 3, 8, 8),), "0.weight has no shape yet"),
         (lambda: nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(5)), (torch.rand(1, 3, 8, 8),), "failed in 1: "),
-        (lambda: nn.Conv2d(3, 4, 1, bias=False), (torch.zeros(1, 3, 8, 8, dtype=torch.long),), "float32 weights.*int64"),
+        (lambda: nn.Conv2d(3, 4, 1, bias=False), (torch.zeros(1, 3, 8, 8).long(),), "float32 weights.*int64"),
         (lambda: nn.Linear(3, 4, bias=False), (torch.rand(1, 3, dtype=torch.float64),), "float32 weights.*float64"),
         (lambda: nn.Conv2d(3, 4, 9), (torch.rand(1, 3, 8, 8),), "a map of 8x8 is too small for the 9x9 convolution"),
     ],

@@ -1,4 +1,4 @@
-"""The recorded backward pass: whose gradient each operation computes, what autograd keeps, which gradients there are."""
+"""The recorded backward pass: whose gradient an operation computes, what autograd keeps, which gradients there are."""
 
 from __future__ import annotations
 
@@ -29,8 +29,10 @@ def backward_ops(graph: ModelGraph) -> list[tuple[str, str]]:
 
 def layouts(graph: ModelGraph) -> list:
     return [
-        (op.target, op.module, op.phase, op.writes)
-        + tuple((s.shape, s.dtype, [d for n, d in zip(s.shape, s.strides, strict=True) if n > 1]) for s in specs)
+        (
+            *(op.target, op.module, op.phase, op.writes),
+            *((s.shape, s.dtype, [d for n, d in zip(s.shape, s.strides, strict=True) if n > 1]) for s in specs),
+        )
         for op, specs in ((op, graph.output_specs(op)) for op in graph.ops)
     ]
 
