@@ -59,8 +59,9 @@ def trace(
     recorder = Recorder(names, real=real, shortcuts=shortcuts)
     step = TrainingStep(model, recorder) if backward else None
     inputs: list[int] = []
-    own_args = _own_copies(args, recorder, inputs)
-    own_kwargs = _own_copies(dict(kwargs or {}), recorder, inputs)
+    with torch.inference_mode(step is None and torch.is_inference_mode_enabled()):  # autograd saves no inference tensor
+        own_args = _own_copies(args, recorder, inputs)
+        own_kwargs = _own_copies(dict(kwargs or {}), recorder, inputs)
     outputs = _run(model, recorder, step, own_args, own_kwargs, mode)
     del own_args, own_kwargs
     values = tuple(recorder.table.values)

@@ -50,13 +50,18 @@ def _is_channels_last(tensor: Tensor) -> bool:
     return True
 
 
+def _in_order(x: Tensor) -> bool:
+    """Whether the dimensions lie in memory as in a contiguous tensor, gaps allowed: a slice of one."""
+    strides = [stride for size, stride in zip(x.shape, x.stride(), strict=True) if size != 1]
+    return sorted(strides, reverse=True) == strides and 0 not in strides and len(set(strides)) == len(strides)
+
+
 def _like(x: Tensor) -> Tensor | None:
     """What `torch.empty_like(x)` gives (its meta kernel is Python): a dense tensor keeps its strides, and a tensor with
     gaps becomes contiguous if its dimensions lie in order."""
     if x.is_contiguous():
         return torch.empty(x.shape, dtype=x.dtype, device="meta")
-    strides = [stride for size, stride in zip(x.shape, x.stride(), strict=True) if size != 1]
-    if sorted(strides, reverse=True) == strides and 0 not in strides and len(set(strides)) == len(strides):
+    if _in_order(x):
         return torch.empty(x.shape, dtype=x.dtype, device="meta")
     expected = 1
     for size, stride in sorted(zip(x.shape, x.stride(), strict=True), key=lambda pair: pair[1]):
@@ -163,7 +168,7 @@ def _binary(x: Any, y: Any, *_: Any, **keywords: Any) -> Tensor | None:
     if isinstance(y, Tensor):
         if x.shape != y.shape and y.dim() and not _broadcasts_to(y.shape, x.shape):
             return None
-        if not (x.is_contiguous() and y.is_contiguous()) and x.stride() != y.stride() and y.numel() > 1:
+        if x.stride() != y.stride() and y.numel() > 1 and not (_in_order(x) and _in_order(y)):
             return None  # which operand decides the layout is torch's business
         dtype = torch.result_type(x, y)
     if not dtype.is_floating_point or dtype != x.dtype:
@@ -189,9 +194,8 @@ def _cat(tensors: list[Tensor], dim: int = 0) -> Tensor | None:
         if other[:axis] + other[axis + 1 :] != shape[:axis] + shape[axis + 1 :]:
             return None
     shape[axis] = sum(tensor.shape[axis] for tensor in tensors)
-    if all(tensor.is_contiguous() for tensor in tensors):
-        return _empty(first, shape, False)
-    return _empty(first, shape, True) if all(map(_is_channels_last, tensors)) else None
+    formats = set(map(_is_channels_last, tensors))
+    return _empty(first, shape, formats.pop()) if len(formats) == 1 else None
 
 
 def _pooled(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> int:
