@@ -8,8 +8,10 @@ from cspanalyze.analyses import (  # noqa: F401  (each registers its analyses)
     compute,
     convolutional_io,
     memory,
+    operations,
     traffic,
     training,
+    weights,
 )
 from cspanalyze.analyses.closed_forms import cio_closed_form
 from cspanalyze.analyses.grouping import By, Grouping

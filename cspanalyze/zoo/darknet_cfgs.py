@@ -1,0 +1,16 @@
+"""The networks of the authors' network files (configs in `tables/darknet_cfgs.py`): `darknet/resnet50` ..."""
+
+from __future__ import annotations
+
+from cspanalyze.darknet.network import DarknetNet
+from cspanalyze.darknet.planning import plan_network
+from cspanalyze.zoo.darknet_programs import sections
+from cspanalyze.zoo.tables.darknet_configs import CfgConfig
+from cspanalyze.zoo.weights import initialise
+
+
+def build(config: CfgConfig) -> DarknetNet:
+    """The network of `config`, with He initial weights (fan out)."""
+    network = DarknetNet(plan_network(sections(config), "the built-in network"))
+    initialise(network)
+    return network

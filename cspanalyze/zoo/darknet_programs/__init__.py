@@ -1,0 +1,40 @@
+"""Configs of `tables/darknet_configs.py` -> the sections of a network file, written by small programs. No torch."""
+
+from __future__ import annotations
+
+from cspanalyze.darknet.sections import Section
+from cspanalyze.zoo.darknet_programs.backbones import classifier
+from cspanalyze.zoo.darknet_programs.detectors import detector, tiny_detector
+from cspanalyze.zoo.darknet_programs.mobile import cross_mobile, mobile
+from cspanalyze.zoo.darknet_programs.others import dense, reference, res2net
+from cspanalyze.zoo.tables.darknet_configs import (
+    CfgConfig,
+    ClassifierConfig,
+    CrossMobileConfig,
+    DenseConfig,
+    DetectorConfig,
+    MobileConfig,
+    ReferenceConfig,
+    Res2NetConfig,
+)
+
+
+def sections(config: CfgConfig) -> tuple[Section, ...]:
+    """The network of `config`."""
+    match config:
+        case ClassifierConfig():
+            return classifier(config)
+        case DetectorConfig():
+            return detector(config)
+        case MobileConfig():
+            return mobile(config)
+        case CrossMobileConfig():
+            return cross_mobile(config)
+        case DenseConfig():
+            return dense(config)
+        case ReferenceConfig():
+            return reference(config)
+        case Res2NetConfig():
+            return res2net(config)
+        case _:
+            return tiny_detector(config)
