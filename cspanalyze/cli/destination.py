@@ -50,7 +50,7 @@ class Destination:
             sys.stdout.flush()
             return
         try:
-            _replace(self.path, text)
+            replace_file(self.path, text)
         except OSError as error:
             raise OutputError(f"cannot write {self.path}: {error.strerror or error}") from error
         print(f"wrote {self.path}", file=sys.stderr)
@@ -74,11 +74,16 @@ def destination(options: OutputOptions) -> Destination:
     found = format_of_suffix(path.suffix)
     if asked and asked != found:
         raise UsageError(f"--{asked} and -o {path} contradict each other: the suffix {path.suffix} stands for {found}")
-    _check_writable(path, options.force)
+    check_writable(path, options.force)
     return Destination(found, path)
 
 
-def _check_writable(path: Path, force: bool) -> None:
+def check_writable(path: Path, force: bool) -> None:
+    """Refuse a file that cannot be written, before any work.
+
+    Raises:
+        OutputError: it exists and must not be overwritten, or cannot be made.
+    """
     if os.path.lexists(path) and not path.is_file():
         raise OutputError(f"cannot write {path}: it is no regular file")
     if path.exists() and not force:
@@ -94,7 +99,7 @@ def _check_writable(path: Path, force: bool) -> None:
         raise OutputError(f"cannot write into {folder}: {error.strerror or error}") from error
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_file(path: Path, text: str) -> None:
     """Put the text into a temporary file beside `path`, and move it there: nobody ever sees half of it."""
     target = path.resolve()  # through a symbolic link, so that the link stays one
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)

@@ -35,9 +35,10 @@ def show(
     with contextlib.redirect_stdout(sys.stderr), waiting(f"analysing {options.model}"):
         record = _record(options, request, metrics)
         check(record)
-    from cspanalyze.renderers import render
+    from cspanalyze.renderers import Layout, render
 
-    target.write(render(record, target.format, target.style))
+    layout = Layout(tree=options.by == "module", fold=not options.unfold, top=options.top)
+    target.write(render(record, target.format, target.style, layout))
     if options.strict:
         _refuse_gaps(record)
 
@@ -80,8 +81,9 @@ def _csp(options: NetworkOptions) -> Csp:
 
 
 def _refuse_gaps(record: Record) -> None:
+    from cspanalyze.renderers.layout import shown
     from cspanalyze.renderers.tabulation import reports
 
-    missing = {gap.op for report in reports(record) for result in report.results for gap in result.uncovered}
+    missing = {gap.op for report in reports(record) for result in shown(report) for gap in result.uncovered}
     if missing:
         raise IncompleteError(f"the totals leave out operations without a formula: {', '.join(sorted(missing))}")

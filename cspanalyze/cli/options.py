@@ -26,8 +26,9 @@ Init = Literal["reset", "slice"]
 By = Literal["stage", "module", "layer", "op"]
 
 _MODEL_HELP = (
-    "Built-in name, timm:NAME, torchvision:NAME, package.module:CALLABLE or path/file.py:CALLABLE. "
-    "The user's .py file is EXECUTED."
+    "Built-in name, timm:NAME, torchvision:NAME, hf:CONFIG.json (transformers), path/model.pt2 (torch.export; read as "
+    "data, nothing in it is executed), package.module:CALLABLE or path/file.py:CALLABLE. The user's .py file is "
+    "EXECUTED. Nothing is ever downloaded."
 )
 _INPUT_HELP = "1x3x224x224, 1x3x224x224:float16 or, for a keyword, ids=1x128:int64. Repeat for several."
 _INPUT_FROM_HELP = "Function that returns a tensor, a tuple or a dict. The file is EXECUTED."
@@ -96,7 +97,13 @@ class NetworkOptions(OutputOptions, ModelOptions):
     stages: Annotated[str, option(CSP, _STAGES_HELP, metavar="LIST")] = ""
     init: Annotated[Init | None, option(CSP, "Weights: drawn anew, or cut out of the base. Default reset.")] = None
     by: Annotated[By, option(ROWS, "What makes a row.")] = "stage"
-    depth: Annotated[int | None, option(ROWS, "How many names of a module path --by module keeps.")] = None
+    depth: Annotated[
+        int | None, option(ROWS, "How many levels of modules --by module shows; deeper ones are added up.")
+    ] = None
+    top: Annotated[int | None, option(ROWS, "Only the N rows with the largest figures, in tables.", metavar="N")] = None
+    unfold: Annotated[
+        bool, option(ROWS, "A row of its own for each of several equal modules, in tables.", "--unfold")
+    ] = False
     strict: Annotated[bool, option(OUTPUT, _STRICT_HELP, "--strict")] = False
 
     def check(self) -> None:
@@ -119,6 +126,12 @@ class NetworkOptions(OutputOptions, ModelOptions):
             raise UsageError(f"--depth needs --by module, and rows are by {self.by}")
         if self.depth is not None and self.depth < 1:
             raise UsageError(f"--depth {self.depth} is not possible: expected at least 1")
+        if self.top is not None and self.top < 1:
+            raise UsageError(f"--top {self.top} is not possible: expected at least 1")
+        if self.top is not None and self.csp:
+            raise UsageError("--top ranks the rows of one network: leave out --csp")
+        if self.unfold and self.by != "module":
+            raise UsageError(f"--unfold needs --by module, and rows are by {self.by}")
 
 
 def command_of(function: Callable[[Any], None]) -> Callable[..., None]:

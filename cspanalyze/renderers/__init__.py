@@ -7,10 +7,11 @@ from types import MappingProxyType
 
 from cspanalyze.errors import UsageError
 from cspanalyze.renderers.grid import Document
+from cspanalyze.renderers.layout import PLAIN, Layout
 from cspanalyze.renderers.style import Style
 from cspanalyze.results import Record
 
-__all__ = ["FORMATS", "Document", "Style", "format_of_suffix", "render", "render_document"]
+__all__ = ["FORMATS", "Document", "Layout", "Style", "format_of_suffix", "render", "render_document"]
 
 FORMATS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -37,15 +38,15 @@ def format_of_suffix(suffix: str) -> str:
     raise UsageError(f"no format has the suffix {suffix!r}: known are {known}")
 
 
-def render(record: Record, format: str, style: Style) -> str:
-    """The record in one of the `FORMATS`."""
+def render(record: Record, format: str, style: Style, layout: Layout = PLAIN) -> str:
+    """The record in one of the `FORMATS`; `layout` arranges tables, and leaves JSON and CSV as they are."""
     if format in ("json", "csv"):
         from cspanalyze.renderers import data
 
         return data.render_json(record) if format == "json" else data.render_csv(record)
     from cspanalyze.renderers.document import document
 
-    return render_document(document(record), format, style)
+    return render_document(document(record, layout), format, style)
 
 
 def render_document(document: Document, format: str, style: Style) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -11,12 +11,17 @@ from cspanalyze.results import Result
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """Title of a metric; `convention` is what it counts, in words, and `more_is_better` is for those few."""
+    """Title of a metric; `convention` is what it counts, in words, and `more_is_better` is for those few.
+
+    `whole` makes the figure of a module of those of its parts, where that is no sum; `hidden` metrics are no column.
+    """
 
     title: str
     convention: str = ""
     more_is_better: bool = False
     glued: bool = False
+    whole: Callable[[Iterable[int | float]], int | float] | None = None
+    hidden: bool = False
 
 
 _MACS = "1 MAC = 1 multiply-add (convolution, linear, matmul, attention)"
@@ -49,9 +54,10 @@ HEADINGS: Mapping[str, Heading] = MappingProxyType(
         ),
         "unfused_bytes": Heading("unfused bytes", "unfused bytes = inputs + outputs of every operation, weights once"),
         "fused_bytes": Heading("fused bytes", glued=True),
-        "moc_min": Heading("MoC min", "MoC = MACs per CIO element of a convolution", more_is_better=True),
+        "moc_min": Heading("MoC min", "MoC = MACs per CIO element of a convolution", more_is_better=True, whole=min),
         "moc_median": Heading("MoC median", more_is_better=True, glued=True),
-        "peak_bytes": Heading("peak memory", "peak memory = live activations and input, no weights"),
+        "peak_bytes": Heading("peak memory", "peak memory = live activations and input, no weights", whole=max),
+        "operations": Heading("operations", hidden=True),
     }
 )
 _UNITS = {
@@ -80,6 +86,8 @@ def conventions(results: tuple[Result, ...]) -> list[str]:
     said: dict[str, None] = {}
     for result in results:
         known = heading(result.metric)
+        if known.hidden:
+            continue
         words = known.convention or (f"{known.title} = {result.note}" if result.note else "")
         if known.convention and result.note and result.note not in known.convention:
             words = f"{known.convention}; {result.note}"

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
+from cspanalyze.renderers.arrangement import FOLDED, folded_rows, report_grid
 from cspanalyze.renderers.columns import conventions, heading
-from cspanalyze.renderers.grid import Document
-from cspanalyze.renderers.tabulation import CLOSED_FORM, changes_grid, comparison_grid, report_grid, reports
+from cspanalyze.renderers.grid import Document, Grid
+from cspanalyze.renderers.layout import PLAIN, Layout, shown
+from cspanalyze.renderers.tabulation import CLOSED_FORM, changes_grid, comparison_grid, reports
 from cspanalyze.results import Comparison, Record, Subject
 
+OPERATIONS = "operations"
 
-def document(record: Record) -> Document:
+
+def document(record: Record, layout: Layout = PLAIN) -> Document:
     """The document of a run: tables, what the CSP transform did, the conventions, and what it all means."""
     base = reports(record)[0]
     if isinstance(record, Comparison):
@@ -17,8 +23,9 @@ def document(record: Record) -> Document:
             grids.append(changes_grid(record.changes))
         sentences = record.sentences
     else:
-        grids, sentences = [report_grid(record)], ()
-    remarks = [*_formulas(record), *conventions(base.results), *_gaps(record), _provenance(base.subject)]
+        grids, sentences = [report_grid(record, layout)], ()
+    remarks = [*_formulas(record), *conventions(base.results), *_folding(grids[0])]
+    remarks += [*_coverage(record), *_gaps(record), _provenance(base.subject)]
     notes = dict.fromkeys(note for report in reports(record) for note in report.subject.notes)
     return Document(_title(record), tuple(grids), (*remarks, *(f"note: {note}" for note in notes)), tuple(sentences))
 
@@ -29,13 +36,13 @@ def _title(record: Record) -> str:
     if isinstance(record, Comparison):
         variants = " and ".join(report.subject.variant or report.subject.name for report in record.variants)
         title += f" and its {variants} twin"
-    return f"{title}, input {', '.join(subject.inputs)}"
+    return f"{title}, input {', '.join(subject.inputs)}" if subject.inputs else title
 
 
 def _provenance(subject: Subject) -> str:
     versions = ", ".join(f"{package} {version}" for package, version in subject.versions)
     inputs = ", ".join(subject.inputs) or "none"
-    traced = {"meta": "traced on the meta device, nothing is computed"}
+    traced = {"meta": "traced on the meta device, nothing is computed", "as run": "counted while it ran"}
     how = traced.get(subject.method, f"data-dependent: counted on one {subject.method}")
     return f"input {inputs}; {subject.mode} mode; {how}; {versions}"
 
@@ -47,12 +54,35 @@ def _formulas(record: Record) -> list[str]:
     return [f"CIO formula of {row.module}: {row.note}" for row in record.result(CLOSED_FORM).rows if row.note]
 
 
+def _folding(grid: Grid) -> list[str]:
+    if not folded_rows(grid):
+        return []
+    return [f"{FOLDED}5 = five modules with equal figures in one row: its figures, and those below it, are of all five"]
+
+
+def _coverage(record: Record) -> list[str]:
+    """How much of what ran the totals hold, where the operations were counted."""
+    said = []
+    for report in reports(record):
+        of = f" of {report.subject.variant}" if report.subject.variant else ""
+        if OPERATIONS in report.metrics:
+            result = report.result(OPERATIONS)
+            total, missing = int(result.total or 0), sum(gap.count for gap in result.uncovered)
+            if missing:
+                names = ", ".join(gap.op for gap in result.uncovered)
+                covered = math.floor(1000 * (total - missing) / total) / 10  # never 100 % where something is missing
+                said.append(f"{missing:,} of {total:,} operations{of} have no formula: {names}; {covered} % have one")
+            else:
+                said.append(f"100 % of {total:,} operations{of} have a formula")
+    return said
+
+
 def _gaps(record: Record) -> list[str]:
     """What the totals leave out because there is no formula for it."""
     leaving_out: dict[str, dict[str, None]] = {}
     for report in reports(record):
         of = f" of {report.subject.variant}" if report.subject.variant else ""
-        for result in report.results:
+        for result in shown(report):
             for gap in result.uncovered:
                 where = ", ".join(module or "(root)" for module in gap.modules)
                 text = f"no formula for {gap.op}{of}, run {gap.count}x in {where}"

@@ -12,28 +12,37 @@ Align = Literal["left", "right"]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Text of one field; `tone` says what it means, which a renderer may show in colour but never by colour alone."""
+    """Text of one field; `tone` says what it means, which a renderer may show in colour but never by colour alone.
+
+    `share`, between 0 and 1, may be drawn as a bar beside the text.
+    """
 
     text: str = ""
     tone: Tone = ""
+    share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Title over a column, and the unit of its numbers. A `glued` column stays beside the one to its left."""
+    """Title over a column, and the unit of its numbers. A `glued` column stays beside the one to its left.
+
+    A `dispensable` one repeats what another says, and is left out where there is no room for it.
+    """
 
     title: str
     unit: str = ""
     align: Align = "right"
     glued: bool = False
+    dispensable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row: its labels, then a cell for each column."""
+    """One row: its labels, then a cell for each column; `depth` says how far inside a tree it is."""
 
     labels: tuple[str, ...]
     cells: tuple[Cell, ...]
+    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True)

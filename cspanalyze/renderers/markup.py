@@ -31,8 +31,13 @@ def _markdown_table(grid: Grid) -> str:
     columns = (*grid.labels, *grid.columns)
     rows = [[_titled(column) for column in columns]]
     rows.append([":---" if column.align == "left" else "---:" for column in columns])
-    rows += [[_escaped(text) for text in _fields(line)] for line in grid.lines]
+    # Spaces at the beginning of a field are lost.
+    rows += [["&emsp;" * line.depth + first, *others] for line in grid.lines for first, *others in [_escaped_of(line)]]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _escaped_of(line: Line) -> list[str]:
+    return [_escaped(text) for text in _fields(line)]
 
 
 def _titled(column: Column) -> str:
@@ -74,7 +79,7 @@ def _latex_table(grid: Grid) -> str:
     for number, block in enumerate(grid.blocks):
         if block.total and number:
             lines.append(r"\midrule")
-        lines += [" & ".join(map(_tex, _fields(line))) + r" \\" for line in block.lines]
+        lines += [r"\quad " * line.depth + " & ".join(map(_tex, _fields(line))) + r" \\" for line in block.lines]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
 
 

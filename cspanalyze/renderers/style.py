@@ -15,6 +15,7 @@ class Style:
 
 
 _ASCII = {"✓": "=", "✗": "!=", "·": "*", "²": "^2", "Σ": "sum of", "×": "x", "−": "-", "–": "-", "Δ": "d"}
+_ASCII |= {**dict.fromkeys("▏▎▍", " "), **dict.fromkeys("▌▋▊▉█", "#")}  # bars, to the nearest whole character
 
 
 def to_ascii(text: str) -> str:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from cspanalyze.renderers.figures import aligned
-from cspanalyze.renderers.grid import Align, Column, Document, Grid
+from cspanalyze.renderers.grid import Align, Cell, Column, Document, Grid, Line
 from cspanalyze.renderers.panels import Panel, panels
 from cspanalyze.renderers.style import Style, to_ascii
 
@@ -17,6 +18,9 @@ _GAP = 2
 _WORDS = 24
 """Room that a column of words asks for; it takes what is left of the line and wraps."""
 _NO_BREAK = "\N{NO-BREAK SPACE}"
+_INDENT = 2
+_BAR = 10
+_BLOCKS = " ▏▎▍▌▋▊▉█"
 _CODES = {"": "", "better": "32", "worse": "31", "faint": "2", "bold": "1"}
 
 
@@ -27,8 +31,9 @@ def render_table(document: Document, style: Style) -> str:
         parts.append("")
         if grid.title:
             parts.append(_paragraph(grid.title, style, "bold"))
-        for number, panel in enumerate(_split(grid, style.width)):
-            parts += ([""] if number else []) + list(_panel(grid, panel, style))
+        drawn = _drawn(_fitting(grid, style.width))
+        for number, panel in enumerate(_split(drawn, style.width)):
+            parts += ([""] if number else []) + list(_panel(drawn, panel, style))
     if document.remarks:
         parts += ["", *(_paragraph(remark, style, "faint") for remark in document.remarks)]
     if document.sentences:
@@ -45,6 +50,38 @@ def _paragraph(text: str, style: Style, code: str, hanging: str = "  ") -> str:
     kept = text.replace(" %", f"{_NO_BREAK}%")  # a line must not begin with the sign
     lines = textwrap.wrap(kept, style.width, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False)
     return "\n".join(_paint(line.replace(_NO_BREAK, " "), code, style) for line in lines)
+
+
+def _fitting(grid: Grid, width: int) -> Grid:
+    """The grid without its dispensable columns, if it takes more panels with them."""
+    kept = [index for index, column in enumerate(grid.columns) if not column.dispensable]
+    blocks = tuple(
+        replace(block, lines=tuple(replace(line, cells=tuple(line.cells[i] for i in kept)) for line in block.lines))
+        for block in grid.blocks
+    )
+    bare = replace(grid, columns=tuple(grid.columns[index] for index in kept), blocks=blocks)
+    return bare if len(_split(bare, width)) < len(_split(_drawn(grid), width)) else grid
+
+
+def _drawn(grid: Grid) -> Grid:
+    """The grid with bars before the texts of shares, and labels as far to the right as they are inside a tree."""
+
+    def line(old: Line) -> Line:
+        cells = [cell if cell.share is None else replace(cell, text=_bar(cell), share=None) for cell in old.cells]
+        first, *others = old.labels
+        return Line((" " * _INDENT * old.depth + first, *others), tuple(cells), old.depth)
+
+    blocks = tuple(replace(block, lines=tuple(map(line, block.lines))) for block in grid.blocks)
+    return replace(grid, blocks=blocks)
+
+
+def _bar(cell: Cell) -> str:
+    """A bar in eighths of a character, at least one for anything above 0, and the text behind it."""
+    share = min(max(cell.share or 0.0, 0.0), 1.0)
+    eighths = max(round(share * _BAR * 8), 1 if share else 0)
+    full, part = divmod(eighths, 8)
+    bar = _BLOCKS[8] * full + (_BLOCKS[part] if part else "")
+    return f"{bar.ljust(_BAR)} {cell.text.rjust(len('100.0 %'))}"
 
 
 def _split(grid: Grid, width: int) -> list[Panel]:
@@ -102,7 +139,11 @@ def _panel(grid: Grid, panel: Panel, style: Style) -> Iterator[str]:
         if block.total and row:
             yield rule
         for entry in block.lines:
-            codes = ["bold", *[""] * (len(grid.labels) - 1), *(entry.cells[index].tone for index in panel)]
+            codes = [
+                "" if entry.depth else "bold",
+                *[""] * (len(grid.labels) - 1),
+                *(entry.cells[index].tone for index in panel),
+            ]
             yield from _wrapped([*entry.labels, *(texts[index][row] for index in panel)], widths, aligns, codes, style)
             row += 1
 
@@ -112,11 +153,18 @@ def _wrapped(
 ) -> Iterator[str]:
     """One row; more lines where words or a label need them."""
     folded = [
-        textwrap.wrap(text, width) or [""] if align == "left" else [text]
+        _fold(text, width) if align == "left" else [text]
         for text, width, align in zip(fields, widths, aligns, strict=True)
     ]
     for at in range(max(map(len, folded))):
         yield _row([lines[at] if at < len(lines) else "" for lines in folded], widths, aligns, codes, style)
+
+
+def _fold(text: str, width: int) -> list[str]:
+    """The text in lines of at most `width`, which begin where its first one does."""
+    if len(text) <= width:
+        return [text]
+    return textwrap.wrap(text, width, subsequent_indent=" " * (len(text) - len(text.lstrip(" ")))) or [""]
 
 
 def _row(

@@ -1,4 +1,4 @@
-"""Records -> grids: which metric is which column, and how a network stands beside its variants."""
+"""Which metric is which column, and how a network stands beside its variants."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TypeAlias
 from cspanalyze.renderers.columns import heading, unit
 from cspanalyze.renderers.figures import UNKNOWN, change, figure
 from cspanalyze.renderers.grid import Block, Cell, Column, Grid, Line, Tone
+from cspanalyze.renderers.layout import shown
 from cspanalyze.results import Comparison, Number, Record, Report, Result, StageChange
 
 CLOSED_FORM = "cio_closed_form"
@@ -30,31 +31,22 @@ def figure_of(result: Result, group: Group) -> Number:
 
 
 @dataclass(frozen=True, slots=True)
-class _Figures:
-    """One column of a comparison: `cell` writes the figure of one report, `change` compares two."""
+class Figures:
+    """One column of a table: `cell` writes the figure of one report, `change` compares two.
 
+    `metric` is the name of the result, "" where the column is none.
+    """
+
+    metric: str
     column: Column
     value: Callable[[Report, Group], Number]
     cell: Callable[[Report, Group], Cell]
     change: Callable[[Report, Report, Group], Cell]
 
 
-def report_grid(report: Report) -> Grid:
-    """One row per group, one column per metric, the totals set off."""
-    figures = _figures(report)
-    return Grid(
-        labels=(Column("", align="left"),),
-        columns=tuple(each.column for each in figures),
-        blocks=tuple(
-            Block((Line((_label(group),), tuple(each.cell(report, group) for each in figures)),), group is TOTAL)
-            for group in (*report.groups, TOTAL)
-        ),
-    )
-
-
 def comparison_grid(comparison: Comparison) -> Grid:
     """Per group a row for the base and, for each variant, one for its figures and one for the change."""
-    figures = _figures(comparison.base)
+    figures = figures_of(comparison.base)
     return Grid(
         labels=(Column("", align="left"), Column("", align="left")),
         columns=tuple(each.column for each in figures),
@@ -96,8 +88,15 @@ def reports(record: Record) -> tuple[Report, ...]:
     return (record.base, *record.variants) if isinstance(record, Comparison) else (record,)
 
 
-def _label(group: Group) -> str:
+def label(group: Group) -> str:
+    """A group as it is printed."""
     return "total" if group is TOTAL else group or ROOT
+
+
+def counted(value: Number) -> Cell:
+    """A figure as it is printed; what is nothing or unknown stands back."""
+    text = figure(value)
+    return Cell(text, "faint" if text in (UNKNOWN, "0") else "")
 
 
 def _groups(comparison: Comparison) -> list[str]:
@@ -114,12 +113,12 @@ def _groups(comparison: Comparison) -> list[str]:
     return names
 
 
-def _lines(comparison: Comparison, figures: Sequence[_Figures], group: Group) -> list[Line]:
+def _lines(comparison: Comparison, figures: Sequence[Figures], group: Group) -> list[Line]:
     base = comparison.base
     ours = [each.value(base, group) for each in figures]
     if group is not TOTAL and all([each.value(v, group) for each in figures] == ours for v in comparison.variants):
-        return [Line((_label(group), "both"), tuple(each.cell(base, group) for each in figures))]
-    lines = [Line((_label(group), "base"), tuple(each.cell(base, group) for each in figures))]
+        return [Line((label(group), "both"), tuple(each.cell(base, group) for each in figures))]
+    lines = [Line((label(group), "base"), tuple(each.cell(base, group) for each in figures))]
     for variant in comparison.variants:
         name = variant.subject.variant or variant.subject.name
         lines.append(Line(("", name), tuple(each.cell(variant, group) for each in figures)))
@@ -127,16 +126,17 @@ def _lines(comparison: Comparison, figures: Sequence[_Figures], group: Group) ->
     return lines
 
 
-def _figures(report: Report) -> list[_Figures]:
+def figures_of(report: Report) -> list[Figures]:
+    """The columns of a report's table, in order."""
     figures = []
-    for result in report.results:
+    for result in shown(report):
         figures.append(_metric(result))
         if result.metric == TRACED and CLOSED_FORM in report.metrics:
             figures.append(_equality())
     return figures
 
 
-def _metric(result: Result) -> _Figures:
+def _metric(result: Result) -> Figures:
     metric, known = result.metric, heading(result.metric)
 
     def value(report: Report, group: Group) -> Number:
@@ -145,14 +145,13 @@ def _metric(result: Result) -> _Figures:
         return figure_of(report.result(metric), group)
 
     def cell(report: Report, group: Group) -> Cell:
-        text = figure(value(report, group))
-        return Cell(text, "faint" if text in (UNKNOWN, "0") else "")
+        return counted(value(report, group))
 
     def difference(base: Report, variant: Report, group: Group) -> Cell:
         before, after = value(base, group), value(variant, group)
         return Cell(change(before, after), _tone(before, after, known.more_is_better))
 
-    return _Figures(Column(known.title, unit(result), glued=known.glued), value, cell, difference)
+    return Figures(metric, Column(known.title, unit(result), glued=known.glued), value, cell, difference)
 
 
 def _tone(before: Number, after: Number, more_is_better: bool) -> Tone:
@@ -161,7 +160,7 @@ def _tone(before: Number, after: Number, more_is_better: bool) -> Tone:
     return "better" if (after > before) == more_is_better else "worse"
 
 
-def _equality() -> _Figures:
+def _equality() -> Figures:
     """Whether the closed form and the trace, two independent routes, give the same CIO."""
 
     def equal(report: Report, group: Group) -> Number:
@@ -177,4 +176,4 @@ def _equality() -> _Figures:
             return Cell(NO_FORM, "faint")
         return Cell(YES, "better") if verdict else Cell(NO, "worse")
 
-    return _Figures(Column("equal?", glued=True), equal, cell, lambda base, variant, group: Cell())
+    return Figures("", Column("equal?", glued=True), equal, cell, lambda base, variant, group: Cell())

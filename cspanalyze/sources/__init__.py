@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cspanalyze import zoo
 from cspanalyze.errors import SourceError, UsageError
-from cspanalyze.sources import builtin, pycallable, pyfile, timm, torchvision
+from cspanalyze.sources import builtin, exported, huggingface, pycallable, pyfile, timm, torchvision
 from cspanalyze.sources.arguments import parse_arguments
+from cspanalyze.sources.construction import in_one_sentence
 from cspanalyze.sources.input_specs import FLOATING, InputSpec, parse_input, parse_inputs
 from cspanalyze.sources.near_misses import did_you_mean
 from cspanalyze.sources.request import Built, Listing, Loaded, Request, Source
@@ -27,13 +29,22 @@ __all__ = [
     "Loaded",
     "Request",
     "Source",
+    "in_one_sentence",
     "load",
     "parse_arguments",
     "parse_input",
     "parse_inputs",
 ]
 
-SOURCES: tuple[Source, ...] = (builtin.SOURCE, timm.SOURCE, torchvision.SOURCE, pyfile.SOURCE, pycallable.SOURCE)
+SOURCES: tuple[Source, ...] = (
+    builtin.SOURCE,
+    timm.SOURCE,
+    torchvision.SOURCE,
+    huggingface.SOURCE,
+    exported.SOURCE,
+    pyfile.SOURCE,
+    pycallable.SOURCE,
+)
 """Every source; the first one that claims a text gets it, and bare names are looked up in this order."""
 
 
@@ -64,8 +75,20 @@ def _load(request: Request, source: Source, note: str, *, real: bool) -> Loaded:
         source=source.title,
         guessed=built.guessed and not (request.inputs or request.input_from),
         notes=tuple(filter(None, (note, built.note))),
-        with_data=lambda: _load(request, source, note, real=True),
+        with_data=lambda: _load_with_data(request, source, note, built.model),
     )
+
+
+def _load_with_data(request: Request, source: Source, note: str, model: nn.Module) -> Loaded:
+    """The same network with numbers in it, unless they would fill the memory of this machine."""
+    needed = sum(tensor.numel() * tensor.element_size() for tensor in model.parameters() if tensor.is_meta)
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if 2 * needed > there:  # activations come on top
+        raise SourceError(
+            f"the control flow of {request.model} depends on data, and its weights alone would take "
+            f"{needed / 1e9:.1f} GB of {there / 1e9:.1f} GB: give it a smaller configuration"
+        )
+    return _load(request, source, note, real=True)
 
 
 def check(request: Request) -> None:
@@ -103,7 +126,7 @@ def find(text: str) -> tuple[Source, str]:
 
 def _unknown(text: str, searched: list[Source]) -> str:
     titles = ", ".join(source.title for source in searched)
-    absent = [source.title for source in SOURCES if not source.installed()]
+    absent = [source.title for source in SOURCES if source.listing is not None and not source.installed()]
     hint = f" ({' and '.join(absent)} not installed: pip install timm torchvision)" if absent else ""
     close = did_you_mean(text, [*zoo.names(), *(name for source in searched[1:] for name in source.names())])
     advice = close or "; `cspanalyze models` lists the built-in ones"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -107,10 +108,23 @@ def attribute(module: ModuleType, path: str, where: str) -> Any:
 
 
 def in_one_line(error: BaseException, limit: int = 200) -> str:
-    """An exception as `Type: first line of its message`, cut to `limit` characters."""
-    lines = str(error).strip().splitlines()
-    text = f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__
-    return text if len(text) <= limit else text[: limit - 3] + "..."
+    """An exception as `Type: what it says`, in one sentence."""
+    said = str(error).strip()
+    return in_one_sentence(f"{type(error).__name__}: {said}" if said else type(error).__name__, limit)
+
+
+def in_one_sentence(text: str, limit: int = 300) -> str:
+    """The first line; where it is longer than `limit` characters its first sentence, cut to them.
+
+    What torch says of an operator that a device lacks is one line of 700 characters and more, of which the first
+    sentence says what is wrong.
+    """
+    line = text.strip().partition("\n")[0].strip()
+    if len(line) <= limit:
+        return line
+    # Not at the stop of an abbreviation or an ellipsis, and where a new sentence begins.
+    sentence = re.split(r"(?<!e\.g)(?<!i\.e)(?<!etc)(?<!\.)[.!?] +(?=[A-Z])", line, maxsplit=1)[0].rstrip(".")
+    return sentence if len(sentence) <= limit else f"{sentence[: limit - 3]}..."
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_right
 from typing import Any
 
@@ -9,8 +10,9 @@ import torch
 from torch import Tensor
 
 _UNSHARED = 4
-"""References to an operand that nothing but autograd's input buffer holds, seen from a dispatch handler: the buffer's,
-the call's two and Python's."""
+_UNSHARED_IN_PYTHON = 3
+"""References to an operand that nothing but autograd's input buffer holds, seen from a dispatch handler: in C++ the
+buffer's, the call's two and Python's; in Python the two of the handler's arguments and that of the question itself."""
 
 
 class Tape:
@@ -55,8 +57,9 @@ def accumulates_in_place(args: tuple[Any, ...]) -> bool:
     """
     if torch._C._current_autograd_node() is None or len(args) != 2:
         return False
+    if sys.getrefcount(args[0]) > _UNSHARED_IN_PYTHON or args[0]._use_count() != _UNSHARED:
+        return False
     first, second = args
     if not isinstance(second, Tensor) or first.shape != second.shape or first.dtype != second.dtype:
         return False
-    dense = first.nbytes == first.untyped_storage().nbytes() and 0 not in first.stride()
-    return dense and first._use_count() == _UNSHARED
+    return bool(first.nbytes == first.untyped_storage().nbytes() and 0 not in first.stride())

@@ -43,18 +43,11 @@ class TrainingStep:
                 yield
 
     def backward(self, output: Any) -> None:
-        """Run backward from the sum of all floating-point elements of the output.
-
-        The gradient of that sum, ones, is one tensor for each output, the first that this phase allocates.
-        """
+        """Run backward from the sum of all floating-point elements of the output."""
         self._recorder.phase = "backward"
-        unique = {id(tensor): tensor for tensor in tensors_in(output) if tensor.requires_grad}
-        roots = list(unique.values())
+        roots = {id(tensor): tensor for tensor in tensors_in(output) if tensor.requires_grad}
         if roots:
-            # Not torch.autograd.backward: it imports sympy to compare the shapes of roots and gradients.
-            seeds = tuple([torch.ones_like(root) for root in roots])
-            # As torch.autograd.backward ends: ..., retain graph, create graph, inputs, unreachable allowed, accumulate
-            torch.autograd.graph._engine_run_backward(tuple(roots), seeds, False, False, (), True, True)
+            _Total.apply(*roots.values()).backward()  # type: ignore[no-untyped-call]
 
     def gradients(self) -> dict[str, int]:
         """Value of the gradient of each parameter that got one, by the parameter's first name."""
@@ -105,6 +98,27 @@ def with_saved(ops: list[OpNode], tape: Tape | None) -> tuple[OpNode, ...]:
             count -= 1
         saved.setdefault(max(count, 0), []).append(value)
     return tuple([replace(op, saved=tuple(dict.fromkeys(saved[op.index]))) if op.index in saved else op for op in ops])
+
+
+class _Total(torch.autograd.Function):
+    """The sum of all elements of some tensors, without computing it: its gradient is ones.
+
+    They are made one tensor for each when the backward pass begins, dense as those of an ordinary loss, and freed like
+    those; as an argument of `backward` they would live to its end.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, *tensors: Tensor) -> Tensor:
+        ctx.layouts = [(tensor.shape, tensor.stride(), tensor.dtype, tensor.device) for tensor in tensors]
+        return torch.empty((), device=tensors[0].device)
+
+    @staticmethod
+    def backward(ctx: Any, *_: Tensor) -> Any:
+        ones = [
+            torch.empty_strided(shape, strides, dtype=dtype, device=device).fill_(1)
+            for shape, strides, dtype, device in ctx.layouts
+        ]
+        return tuple(ones)
 
 
 def _same(tensor: Tensor) -> Tensor:

@@ -102,13 +102,13 @@ def _pointwise(*operands: Any, **_: Any) -> Tensor | None:
     tensors = [operand for operand in operands if isinstance(operand, Tensor)]
     if not first.is_floating_point() or any(t.shape != first.shape or t.dtype != first.dtype for t in tensors):
         return None
-    if all(_in_order(tensor) for tensor in tensors):
+    if all(_descending(tensor) for tensor in tensors):
         return torch.empty(first.shape, dtype=first.dtype, device="meta")
     # Otherwise, which operand decides the layout is torch's business.
     return _like(first) if all(tensor.stride() == first.stride() for tensor in tensors) else None
 
 
-def _in_order(tensor: Tensor) -> bool:
+def _descending(tensor: Tensor) -> bool:
     """Whether the dimensions lie in memory in their order, with or without gaps (slices, expanded dimensions)."""
     strides = [stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if size > 1 and stride]
     return all(outer > inner for outer, inner in pairwise(strides))
@@ -135,7 +135,7 @@ def _divided(x: Any, y: Any, **keywords: Any) -> Tensor | None:
     if keywords or isinstance(y, Tensor) or not x.is_floating_point():
         result: Tensor | None = SHAPES["aten.div"](x, y, **keywords)
         return result
-    return torch.empty(x.shape, dtype=x.dtype, device="meta") if _in_order(x) else _like(x)
+    return torch.empty(x.shape, dtype=x.dtype, device="meta") if _descending(x) else _like(x)
 
 
 def _addmm(bias: Tensor, x: Tensor, weight: Tensor, **_: Any) -> Tensor | None:

@@ -6,9 +6,11 @@ import socket
 from types import ModuleType
 
 import pytest
+import torch
 
 from cspanalyze.errors import SourceError
-from cspanalyze.sources import Request, load
+from cspanalyze.pipeline import analyze
+from cspanalyze.sources import Request, in_one_sentence, load
 from cspanalyze.sources.torchvision import SOURCE as TORCHVISION
 from cspanalyze.sources.torchvision_import import with_torchvision
 
@@ -33,7 +35,7 @@ def _offline(monkeypatch: pytest.MonkeyPatch, timm: ModuleType, torchvision_mode
         ("torchvision:fcn_resnet50", ("1x3x520x520:float32",)),
         ("torchvision:r3d_18", ("1x3x16x112x112:float32",)),
         ("torchvision:ssd300_vgg16", ("3x300x300:float32",)),
-        ("torchvision:raft_small", ("1x3x520x960:float32", "1x3x520x960:float32")),
+        ("torchvision:raft_small", ("1x3x512x512:float32", "1x3x512x512:float32")),
     ],
 )
 @pytest.mark.filterwarnings("ignore:The default weight initialization:FutureWarning")
@@ -90,7 +92,7 @@ def test_weights_are_refused() -> None:
 def test_every_listed_network_of_torchvision_has_an_input_size() -> None:
     assert TORCHVISION.listing is not None
     sizes = {TORCHVISION.listing(name).input_size for name in TORCHVISION.names()}
-    assert {"3x224x224", "3x299x299", "3x16x112x112", "3x800x800", "3x520x960"} <= sizes
+    assert {"3x224x224", "3x299x299", "3x16x112x112", "3x800x800", "3x512x512"} <= sizes
 
 
 def test_other_failures_of_an_import_are_passed_on() -> None:
@@ -103,3 +105,48 @@ def test_other_failures_of_an_import_are_passed_on() -> None:
     with pytest.raises(RuntimeError, match="something else"):
         with_torchvision(failing)
     assert calls == [1]
+
+
+@pytest.mark.parametrize(
+    "name", ["googlenet", "inception_v3", "fcn_resnet50", "vit_h_14", "quantized_resnet18", "raft_small", "swin3d_t"]
+)
+def test_a_network_is_the_one_that_torchvision_publishes(torchvision_models: ModuleType, name: str) -> None:
+    """Auxiliary heads, image sizes and frozen norms are in the weights' hands in torchvision."""
+    meta = torchvision_models.get_model_weights(name).DEFAULT.meta
+    report = analyze(f"torchvision:{name}", metrics=["macs", "params"])
+    assert report.result("params").total == meta["num_params"]
+    assert round((report.result("macs").total or 0) / 1e9, 3) == meta["_ops"]
+
+
+def test_arguments_make_another_network_than_the_published_one() -> None:
+    loaded = load(Request("torchvision:fcn_resnet50", {"num_classes": 3}))
+    assert "built with arguments of its own" in loaded.notes[0]
+    assert load(Request("torchvision:alexnet")).notes == ()
+
+
+def test_loading_weights_works_again_afterwards(torchvision_models: ModuleType) -> None:
+    before = torch.nn.Module.load_state_dict, torchvision_models.WeightsEnum.get_state_dict
+    load("torchvision:resnet18")
+    with pytest.raises(SourceError):
+        load(Request("torchvision:resnet18", {"nosuch": 1}))
+    assert before == (torch.nn.Module.load_state_dict, torchvision_models.WeightsEnum.get_state_dict)
+    linear = torch.nn.Linear(2, 2)
+    linear.load_state_dict({"weight": torch.ones(2, 2), "bias": torch.ones(2)})
+    assert float(linear.weight.sum().detach()) == 4
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+def test_quantised_operators_without_a_formula_are_named() -> None:
+    report = analyze(Request("torchvision:quantized_mobilenet_v2", {"quantize": True}), metrics=["macs"])
+    assert "quantized.conv2d" in [gap.op for gap in report.result("macs").uncovered]
+
+
+def test_long_messages_become_one_sentence() -> None:
+    said = in_one_sentence(
+        "Could not run 'a::b' with arguments from the 'C' backend. This could be because " + 200 * "x "
+    )
+    assert said == "Could not run 'a::b' with arguments from the 'C' backend"
+    assert (
+        in_one_sentence("Wrong height! Expected 224 but got 518!\nsecond") == "Wrong height! Expected 224 but got 518!"
+    )
+    assert len(in_one_sentence("x" * 1000)) == 300

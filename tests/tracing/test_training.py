@@ -45,6 +45,7 @@ def test_every_gradient_belongs_to_the_layer_that_it_differentiates() -> None:
         ("mm", "4"), ("mm", "4"), ("threshold_backward", "2"), ("native_batch_norm_backward", "1"),
         ("convolution_backward", "0"),
     ]  # fmt: skip
+    assert not any(name == "detach" for name, _ in backward_ops(graph))
     forward = {op.module: op.call for op in graph.ops if op.phase == "forward"}
     assert all(op.call == forward[op.module] for op in graph.ops if op.module)
 
@@ -118,6 +119,36 @@ def test_frozen_layers_get_no_gradient() -> None:
     assert with_gradient == {"0.weight", "0.bias", "2.weight", "2.bias"}
     net.requires_grad_(False)
     assert not backward_ops(step(net, torch.rand(1, 3, 12, 12)))
+
+
+def test_parameters_that_a_module_holds_twice() -> None:
+    """In its own list, in a dict and as a plain attribute, which its forward reads instead of the registered ones."""
+
+    class Holder(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.c = (nn.Parameter(torch.rand(4, 4)) for _ in "abc")
+            self.listed = [self.a]
+            self.named = {"b": self.b}
+            vars(self)["bare"] = self.c
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x @ self.listed[0] @ self.named["b"] @ self.bare
+
+    model = Holder()
+    graph = step(model, torch.rand(2, 4))
+    assert [parameter.gradient is not None for parameter in graph.parameters] == [True] * 3
+    assert model.listed[0] is model.a
+    assert model.named["b"] is model.b
+    assert model.bare is model.c
+
+
+def test_the_gradient_of_the_outputs_is_freed_when_it_is_used() -> None:
+    graph = step(stack(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4), nn.ReLU()), torch.rand(2, 4))
+    first = next(op for op in graph.ops if op.name == "fill_")
+    used = next(op for op in graph.ops if op.name == "threshold_backward")
+    assert used.inputs[0] == first.outputs[0]
+    assert graph.storages[graph.spec(first.outputs[0]).storage].free == used.index + 1
 
 
 def test_gradients_have_the_shapes_of_their_parameters() -> None:

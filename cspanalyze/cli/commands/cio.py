@@ -39,7 +39,7 @@ def run(options: CioOptions) -> None:
     With --csp the network is compared with its Cross Stage Partial twin, for which gamma is the share of channels that
     BYPASS the blocks.
     """
-    show(options, METRICS[options.rule], _require_convolutions)
+    show(options, (*METRICS[options.rule], "operations"), _require_convolutions)
 
 
 def _require_convolutions(record: "Record") -> None:

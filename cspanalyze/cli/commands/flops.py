@@ -36,4 +36,4 @@ def run(options: FlopsOptions) -> None:
     .py file; that file is then executed. With --csp the network is compared with its Cross Stage Partial twin, for
     which gamma is the share of channels that BYPASS the blocks.
     """
-    show(options, METRICS[options.convention])
+    show(options, (*METRICS[options.convention], "operations"))

@@ -16,4 +16,4 @@ def run(options: NetworkOptions) -> None:
     """
     from cspanalyze.pipeline import OVERVIEW
 
-    show(options, OVERVIEW)
+    show(options, (*OVERVIEW, "operations"))

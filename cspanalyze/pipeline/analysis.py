@@ -1,7 +1,4 @@
-"""Network -> source -> trace -> plan -> analyses -> records: composition, and no arithmetic of its own.
-
-Importing this module does not import torch.
-"""
+"""One network, or one beside its twin: source -> trace -> plan -> analyses -> records. No torch at import."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from cspanalyze import __version__
 from cspanalyze.errors import TraceError
 from cspanalyze.results import Comparison, Report, Subject
 from cspanalyze.sentences import conclusions
-from cspanalyze.sources import Loaded, Request, load
+from cspanalyze.sources import Loaded, Request, in_one_sentence, load
 
 if TYPE_CHECKING:
     from torch import nn
@@ -169,9 +166,10 @@ def _needs_data(error: TraceError) -> bool:
 
 def _explained(error: TraceError, loaded: Loaded) -> TraceError:
     tried = ", ".join(loaded.inputs) or "no input"
+    said = in_one_sentence(str(error))
     if loaded.guessed:
-        return TraceError(f"{error}; without --input, {tried} was tried: say with --input what {loaded.name} takes")
-    return TraceError(f"{error}; the input was {tried}: is it what {loaded.name} takes?")
+        return TraceError(f"{said}; without --input, {tried} was tried: say with --input what {loaded.name} takes")
+    return TraceError(f"{said}; the input was {tried}: is it what {loaded.name} takes?")
 
 
 def _report(traced: _Traced, metrics: Sequence[str], by: By, depth: int | None, variant: str = "") -> Report:
@@ -187,12 +185,12 @@ def _report(traced: _Traced, metrics: Sequence[str], by: By, depth: int | None, 
         method=graph.method,
         variant=variant,
         notes=(*loaded.notes, *graph.notes),
-        versions=_versions(),
+        versions=versions(),
     )
     return Report(subject, grouping.names, run(graph, metrics, grouping))
 
 
-def _versions() -> tuple[tuple[str, str], ...]:
+def versions() -> tuple[tuple[str, str], ...]:
     """This package, torch, and the packages of networks that took part."""
-    packages = [name for name in ("torch", "timm", "torchvision") if name in sys.modules]
+    packages = [name for name in ("torch", "timm", "torchvision", "transformers") if name in sys.modules]
     return (("cspanalyze", __version__), *((name, str(sys.modules[name].__version__)) for name in packages))

@@ -1,0 +1,11 @@
+"""Composition, and no arithmetic of its own: source -> trace -> plan -> analyses -> records.
+
+Importing this package does not import torch. What runs code under observation is in `counting`, what runs over many
+networks in `sweeping`.
+"""
+
+from __future__ import annotations
+
+from cspanalyze.pipeline.analysis import OVERVIEW, Csp, analyze, compare
+
+__all__ = ["OVERVIEW", "Csp", "analyze", "compare"]

@@ -1,0 +1,71 @@
+"""`path/model.pt2`: a network that `torch.export.save` wrote, read as data.
+
+`torch.export.load` is not used: it unpickles what the archive marks as pickled, evaluates size expressions and looks up
+operators by any dotted name, so that a hostile file could run anything. Here only the JSON description of the graph is
+read, and replayed with operators of a few namespaces; the weights in the file stay unread, as their shapes are enough.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cspanalyze.errors import SourceError
+from cspanalyze.sources.input_specs import InputSpec
+from cspanalyze.sources.near_misses import did_you_mean
+from cspanalyze.sources.request import Built, Source
+
+_PROGRAM = "models/model.json"
+_LARGEST_JSON = 1 << 30
+_CHECKPOINTS = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".onnx")
+
+
+def build(text: str, arguments: Mapping[str, Any], real: bool = False) -> Built:
+    """Rebuild the network from the graph in the file; its default inputs are those it was exported with."""
+    file = Path(text)
+    if file.suffix != ".pt2":
+        raise SourceError(
+            f"{text} is no network: such files hold weights, and reading a pickled one can run any code; name what "
+            "builds the network, as path/file.py:CALLABLE, or a .pt2 file written by torch.export.save"
+        )
+    if arguments:
+        raise SourceError(f"{text} is a finished network: --arg needs a class or function")
+    program = _program(file)
+    from cspanalyze.sources.replay import MalformedProgram, Replay
+
+    try:
+        model = Replay(program["graph_module"], real)
+    except MalformedProgram as error:
+        raise SourceError(f"{text} cannot be replayed: {error}") from error
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+        raise SourceError(f"{text} holds no graph in a form that is known here: export it again") from error
+    inputs = tuple(InputSpec(tuple(t.shape), str(t.dtype).removeprefix("torch.")) for t in model.example_inputs)
+    return Built(model, inputs)
+
+
+def _program(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        beside = [other.name for other in file.parent.glob("*.pt2")] if file.parent.is_dir() else []
+        raise SourceError(f"there is no file {file}{did_you_mean(file.name, beside)}")
+    try:
+        with zipfile.ZipFile(file) as archive:
+            found = [entry for entry in archive.infolist() if entry.filename.endswith(f"/{_PROGRAM}")]
+            if len(found) != 1 or found[0].file_size > _LARGEST_JSON:
+                raise SourceError(f"{file} holds no single exported program: expected a file of torch.export.save")
+            program = json.loads(archive.read(found[0]))
+    except (zipfile.BadZipFile, OSError, RuntimeError, ValueError, RecursionError) as error:
+        raise SourceError(f"{file} is no archive of torch.export.save, and nothing else is ever loaded") from error
+    if not isinstance(program, dict):
+        raise SourceError(f"{file} holds no exported program: expected a file of torch.export.save")
+    return program
+
+
+SOURCE = Source(
+    prefix="",
+    title="torch.export",
+    claims=lambda text: text.endswith((".pt2", *_CHECKPOINTS)) and ":" not in text,
+    build=build,
+)
