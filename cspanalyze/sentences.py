@@ -9,6 +9,7 @@ from cspanalyze.results import Comparison, Number, Report, StageChange
 
 _HEADLINES = (
     ("macs", "MACs"),
+    ("backward_macs", "backward MACs"),
     ("params", "parameters"),
     ("cio", "CIO"),
     ("cio_pool", "CIO"),
@@ -17,6 +18,8 @@ _HEADLINES = (
     ("unfused_bytes", "unfused bytes"),
     ("fused_bytes", "fused bytes"),
     ("peak_bytes", "peak memory"),
+    ("saved_bytes", "what is saved for the backward pass"),
+    ("training_peak_bytes", "training peak memory"),
 )
 
 

@@ -19,36 +19,55 @@ if TYPE_CHECKING:
 
 
 def show(
-    options: NetworkOptions, metrics: Sequence[str], check: Callable[[Record], None] = lambda record: None
+    options: NetworkOptions,
+    metrics: Sequence[str],
+    check: Callable[[Record], None] = lambda record: None,
+    train: bool = False,
 ) -> None:
     """Analyse the network that the options name, or compare it with its twin, and write the result.
 
-    Everything that can be refused early is refused before torch is imported. `check` may refuse the finished record.
+    Everything that can be refused early is refused before torch is imported. `check` may refuse the finished record;
+    `train` traces a training step.
 
     Raises:
         CspanalyzeError: the options, the network or the output are off; IncompleteError under `--strict`.
+    """
+
+    def made(request: Request) -> Record:
+        record = _record(options, request, metrics, train)
+        check(record)
+        return record
+
+    record = show_record(options, made)
+    if options.strict:
+        _refuse_gaps(record)
+
+
+def show_record(options: NetworkOptions, make: Callable[[Request], Record]) -> Record:
+    """Make the record of the network that the options name, and write it as they say.
+
+    Raises:
+        CspanalyzeError: the options, the network or the output are off.
     """
     options.check()
     target = destination(options)
     request = _request(options)
     # What a user's file prints must not end up in the middle of a JSON document.
     with contextlib.redirect_stdout(sys.stderr), waiting(f"analysing {options.model}"):
-        record = _record(options, request, metrics)
-        check(record)
+        record = make(request)
     from cspanalyze.renderers import Layout, render
 
     layout = Layout(tree=options.by == "module", fold=not options.unfold, top=options.top)
     target.write(render(record, target.format, target.style, layout))
-    if options.strict:
-        _refuse_gaps(record)
+    return record
 
 
-def _record(options: NetworkOptions, request: Request, metrics: Sequence[str]) -> Record:
+def _record(options: NetworkOptions, request: Request, metrics: Sequence[str], train: bool) -> Record:
     from cspanalyze.pipeline import analyze, compare
 
     if options.csp:
-        return compare(request, csp=_csp(options), metrics=metrics, by=options.by, depth=options.depth)
-    return analyze(request, metrics=metrics, by=options.by, depth=options.depth)
+        return compare(request, csp=_csp(options), metrics=metrics, by=options.by, depth=options.depth, train=train)
+    return analyze(request, metrics=metrics, by=options.by, depth=options.depth, train=train)
 
 
 def _request(options: NetworkOptions) -> Request:

@@ -37,6 +37,10 @@ _GAMMA_HELP = (
     "Share of channels that BYPASS a stage's blocks, 0 < gamma < 1 (some ports mean the other share). Default 0.5."
 )
 _STAGES_HELP = "Stages to change: numbers from 1 or module paths, with commas. Default all."
+_TRAIN_HELP = (
+    "Count a training step: forward and backward in train mode, what autograd saves, gradients and peak memory. "
+    "Without the optimiser."
+)
 _OUTPUT_HELP = "Write to FILE; its suffix picks the format: .txt .json .csv .md .tex"
 _STRICT_HELP = "Exit with 3 if a total leaves out an operation that has no formula."
 
@@ -132,6 +136,13 @@ class NetworkOptions(OutputOptions, ModelOptions):
             raise UsageError("--top ranks the rows of one network: leave out --csp")
         if self.unfold and self.by != "module":
             raise UsageError(f"--unfold needs --by module, and rows are by {self.by}")
+
+
+@dataclass(frozen=True)
+class StepOptions(NetworkOptions):
+    """A network, and whether it is trained."""
+
+    train: Annotated[bool, option(ROWS, _TRAIN_HELP, "--train")] = False
 
 
 def command_of(function: Callable[[Any], None]) -> Callable[..., None]:

@@ -36,11 +36,15 @@ class Reason:
     macs: Macs
     percent: float | None
 
+    @property
+    def words(self) -> str:
+        """What is counted otherwise, without the figure."""
+        if self.verb == "counts":
+            return f"counts {self.operator} {'higher' if self.macs > 0 else 'lower'}"
+        return f"{self.verb} {self.operator}"
+
     def __str__(self) -> str:
-        verb = self.verb
-        if verb == "counts":
-            return f"counts {self.operator} {'higher' if self.macs > 0 else 'lower'}: {_signed(self)}"
-        return f"{verb} {self.operator}: {_signed(self)}"
+        return f"{self.words}: {_signed(self)}"
 
 
 @dataclass(frozen=True, slots=True)

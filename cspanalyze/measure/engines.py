@@ -115,17 +115,20 @@ def _by_operator(entries: Iterable[Entry]) -> tuple[tuple[str, Macs], ...]:
     return tuple(sorted(sums.items(), key=lambda item: (-item[1], item[0])))
 
 
-def engine_results(counts: Sequence[EngineCount]) -> tuple[Result, Result]:
-    """The counts as records with one group per engine: `engine_macs`, and `engine_difference` from ours in percent.
+def engine_results(counts: Sequence[EngineCount]) -> tuple[Result, Result, Result]:
+    """The counts as records with one group per engine: `engine_macs`, `engine_difference` and `engine_reasons`.
 
-    The notes of the second are the reasons; its value is None where the engine is unavailable or we count nothing.
+    The difference is in percent of our count, its notes sum the reasons up; it is None where the engine is unavailable
+    or we count nothing. A reason is a row whose `op` says in words what is counted otherwise, in MACs.
     """
     ours = counts[0].macs
-    macs = tuple(Row(count.engine, "", count.macs, count.note) for count in counts)
+    macs = tuple(Row(count.engine, "", count.macs, count.unavailable or count.note) for count in counts)
     shares = tuple(Row(count.engine, "", _percent(count.macs, ours), count.explanation()) for count in counts)
+    reasons = tuple(Row(count.engine, reason.words, reason.macs) for count in counts for reason in count.reasons)
     return (
         Result("engine_macs", "MAC", "trace", macs, ours, additive=False),
         Result("engine_difference", "%", "trace", shares, None, additive=False),
+        Result("engine_reasons", "MAC", "trace", reasons, None, additive=False),
     )
 
 

@@ -6,6 +6,6 @@ networks in `sweeping`.
 
 from __future__ import annotations
 
-from cspanalyze.pipeline.analysis import OVERVIEW, Csp, analyze, compare
+from cspanalyze.pipeline.analysis import OVERVIEW, TRAINING, Csp, analyze, compare
 
-__all__ = ["OVERVIEW", "Csp", "analyze", "compare"]
+__all__ = ["OVERVIEW", "TRAINING", "Csp", "analyze", "compare"]

@@ -33,6 +33,17 @@ OVERVIEW = (
     "peak_bytes",
 )
 """The metrics that `analyze` and `compare` compute unless told otherwise."""
+TRAINING = (
+    "params",
+    "macs",
+    "backward_macs",
+    "elementwise_flops",
+    "backward_elementwise_flops",
+    "saved_bytes",
+    "gradient_bytes",
+    "training_peak_bytes",
+)
+"""What one training step costs; for `train=True`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +69,7 @@ def analyze(
     metrics: Sequence[str] = OVERVIEW,
     by: By = "stage",
     depth: int | None = None,
+    train: bool = False,
 ) -> Report:
     """Trace one network and compute the named metrics of it.
 
@@ -68,11 +80,13 @@ def analyze(
         metrics: names of analyses, see `cspanalyze.analyses.ANALYSES`.
         by: what makes a row: `stage`, `module`, `layer` or `op`.
         depth: how many names of a module path `by="module"` keeps.
+        train: trace a training step, in train mode: forward, and backward from the sum of the outputs to the
+            parameters. The metrics of `TRAINING` need it.
 
     Raises:
         CspanalyzeError: the network cannot be built or traced, or an argument is off.
     """
-    return _report(_traced(_loaded(model, inputs, kwargs)), metrics, by, depth)
+    return _report(_traced(_loaded(model, inputs, kwargs), train), metrics, by, depth)
 
 
 def compare(
@@ -83,6 +97,7 @@ def compare(
     metrics: Sequence[str] = OVERVIEW,
     by: By = "stage",
     depth: int | None = None,
+    train: bool = False,
 ) -> Comparison:
     """Trace a network and its Cross Stage Partial twin, and compute the named metrics of both.
 
@@ -93,7 +108,7 @@ def compare(
     """
     from cspanalyze.csp import to_csp
 
-    base = _traced(_loaded(model, inputs, kwargs))
+    base = _traced(_loaded(model, inputs, kwargs), train)
     twin = to_csp(
         base.loaded.model,
         gamma=csp.gamma,
@@ -105,7 +120,7 @@ def compare(
         seed=csp.seed,
     )
     changed = replace(base.loaded, model=twin.model, notes=twin.notes, guessed=False)
-    variant = _Traced(changed, _graph(changed, real=base.graph.method != "meta"))
+    variant = Traced(changed, _graph(changed, train, real=base.graph.method != "meta"))
     base_report = _report(base, metrics, by, depth)
     csp_report = _report(variant, metrics, by, depth, variant="CSP")
     changes = tuple(replace(change, stage=_stage_name(change.stage, base.graph)) for change in twin.changes)
@@ -119,8 +134,13 @@ def _stage_name(path: str, graph: ModelGraph) -> str:
     return path if stage is None or stage.name == path else f"{stage.name} ({path})"
 
 
+def loaded_network(model: Network, inputs: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Traced:
+    """A network from any source, or a module with its inputs, and its inference graph."""
+    return _traced(_loaded(model, inputs, kwargs))
+
+
 @dataclass(frozen=True, slots=True)
-class _Traced:
+class Traced:
     """A network and its graph."""
 
     loaded: Loaded
@@ -137,25 +157,33 @@ def _loaded(model: Network, inputs: Sequence[Any], kwargs: Mapping[str, Any] | N
     return given(model, inputs, kwargs or {})
 
 
-def _traced(loaded: Loaded) -> _Traced:
+def _traced(loaded: Loaded, train: bool = False) -> Traced:
     """Trace on the meta device; where the control flow needs data, once more with real weights and inputs."""
     try:
-        return _Traced(loaded, _graph(loaded))
+        return Traced(loaded, _graph(loaded, train))
     except TraceError as error:
         real = loaded.with_data() if _needs_data(error) else None
         if real is None:
             raise _explained(error, loaded) from error
     try:
-        return _Traced(real, _graph(real, real=True))
+        return Traced(real, _graph(real, train, real=True))
     except TraceError as error:
         raise _explained(error, loaded) from error
 
 
-def _graph(loaded: Loaded, *, real: bool = False) -> ModelGraph:
+def _graph(loaded: Loaded, train: bool = False, *, real: bool = False) -> ModelGraph:
     from cspanalyze.plans import read_plan
     from cspanalyze.tracing import trace
 
-    graph = trace(loaded.model, *loaded.args, kwargs=loaded.kwargs, name=loaded.name, real=real)
+    graph = trace(
+        loaded.model,
+        *loaded.args,
+        kwargs=loaded.kwargs,
+        name=loaded.name,
+        mode="train" if train else "eval",
+        backward=train,
+        real=real,
+    )
     return replace(graph, plan=read_plan(loaded.model))
 
 
@@ -172,7 +200,7 @@ def _explained(error: TraceError, loaded: Loaded) -> TraceError:
     return TraceError(f"{said}; the input was {tried}: is it what {loaded.name} takes?")
 
 
-def _report(traced: _Traced, metrics: Sequence[str], by: By, depth: int | None, variant: str = "") -> Report:
+def _report(traced: Traced, metrics: Sequence[str], by: By, depth: int | None, variant: str = "") -> Report:
     from cspanalyze.analyses import Grouping, run
 
     loaded, graph = traced.loaded, traced.graph

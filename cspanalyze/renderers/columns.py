@@ -57,6 +57,17 @@ HEADINGS: Mapping[str, Heading] = MappingProxyType(
         "moc_min": Heading("MoC min", "MoC = MACs per CIO element of a convolution", more_is_better=True, whole=min),
         "moc_median": Heading("MoC median", more_is_better=True, glued=True),
         "peak_bytes": Heading("peak memory", "peak memory = live activations and input, no weights", whole=max),
+        "backward_macs": Heading("backward MACs", "backward MACs = recorded operation by operation, not 2 x forward"),
+        "backward_elementwise_flops": Heading("backward elem. FLOPs"),
+        "saved_bytes": Heading(
+            "saved for backward", "saved for backward = what autograd keeps of the forward pass, no parameters"
+        ),
+        "gradient_bytes": Heading("gradients", "gradients = one of each parameter that got one", glued=True),
+        "training_peak_bytes": Heading(
+            "training peak",
+            "training peak = live at once in the step: no parameters, no gradients of parameters, no optimiser state",
+            whole=max,
+        ),
         "operations": Heading("operations", hidden=True),
     }
 )

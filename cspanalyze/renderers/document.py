@@ -6,6 +6,7 @@ import math
 
 from cspanalyze.renderers.arrangement import FOLDED, folded_rows, report_grid
 from cspanalyze.renderers.columns import conventions, heading
+from cspanalyze.renderers.engines import COUNTS, REMARKS, engine_grids
 from cspanalyze.renderers.grid import Document, Grid
 from cspanalyze.renderers.layout import PLAIN, Layout, shown
 from cspanalyze.renderers.tabulation import CLOSED_FORM, changes_grid, comparison_grid, reports
@@ -17,6 +18,8 @@ OPERATIONS = "operations"
 def document(record: Record, layout: Layout = PLAIN) -> Document:
     """The document of a run: tables, what the CSP transform did, the conventions, and what it all means."""
     base = reports(record)[0]
+    if not isinstance(record, Comparison) and COUNTS in base.metrics:
+        return Document(_title(record), engine_grids(base), (*REMARKS, _provenance(base.subject), *_notes(record)))
     if isinstance(record, Comparison):
         grids = [comparison_grid(record)]
         if record.changes:
@@ -26,8 +29,12 @@ def document(record: Record, layout: Layout = PLAIN) -> Document:
         grids, sentences = [report_grid(record, layout)], ()
     remarks = [*_formulas(record), *conventions(base.results), *_folding(grids[0])]
     remarks += [*_coverage(record), *_gaps(record), _provenance(base.subject)]
+    return Document(_title(record), tuple(grids), (*remarks, *_notes(record)), tuple(sentences))
+
+
+def _notes(record: Record) -> list[str]:
     notes = dict.fromkeys(note for report in reports(record) for note in report.subject.notes)
-    return Document(_title(record), tuple(grids), (*remarks, *(f"note: {note}" for note in notes)), tuple(sentences))
+    return [f"note: {note}" for note in notes]
 
 
 def _title(record: Record) -> str:

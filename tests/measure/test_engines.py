@@ -264,10 +264,11 @@ def test_a_given_graph_is_used_and_its_mode_kept() -> None:
 
 def test_records_have_one_group_per_engine() -> None:
     counts = count_with_engines(Products(), (torch.ones(1, 2, 3), torch.ones(1, 3, 2)), engines=["torch"])
-    macs, difference = engine_results(counts)
+    macs, difference, reasons = engine_results(counts)
     assert [(row.module, row.value) for row in macs.rows] == [("cspanalyze", 12), ("torch", 12)]
     assert [row.value for row in difference.rows] == [0, 0]
     assert macs.total == 12
+    assert reasons.rows == ()
 
 
 def test_a_network_without_macs_has_no_percentages() -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from cspanalyze.cli.execution import show
-from cspanalyze.cli.options import NetworkOptions
+from cspanalyze.cli.options import StepOptions
 
 EPILOG = "Example: cspanalyze summary resnet50 --by module --depth 2"
 
 
-def run(options: NetworkOptions) -> None:
+def run(options: StepOptions) -> None:
     """All figures of a network at a glance.
 
     MODEL may name a function or class in your own .py file; that file is then executed. With --csp the network is
-    compared with its Cross Stage Partial twin, for which gamma is the share of channels that BYPASS the blocks.
+    compared with its Cross Stage Partial twin, for which gamma is the share of channels that BYPASS the blocks. With
+    --train the figures are those of a training step, the backward pass counted operation by operation.
     """
-    from cspanalyze.pipeline import OVERVIEW
+    from cspanalyze.pipeline import OVERVIEW, TRAINING
 
-    show(options, (*OVERVIEW, "operations"))
+    show(options, (*(TRAINING if options.train else OVERVIEW), "operations"), train=options.train)
