@@ -34,9 +34,13 @@ def _attention(query: tuple[int, ...], key: tuple[int, ...], value: tuple[int, .
     "aten._scaled_dot_product_cudnn_attention",
     "aten._scaled_dot_product_fused_attention_overrideable",
     "aten._scaled_dot_product_attention_math",
+    "higher_order.flex_attention",
 )
 def attention(call: Call) -> Cost:
-    """Arguments 0, 1, 2 are query, key and value."""
+    """Arguments 0, 1, 2 are query, key and value.
+
+    Flexible attention is counted dense: neither what its score function computes, nor the blocks that its mask skips.
+    """
     return _attention(call.shape(0), call.shape(1), call.shape(2))
 
 

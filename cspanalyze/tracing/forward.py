@@ -14,6 +14,7 @@ from torch.nn.parameter import is_lazy
 from cspanalyze.errors import TraceError
 from cspanalyze.garbage import young_collections_only
 from cspanalyze.graph import ModelGraph, ModuleNode, Parameter, Value, ValueKind
+from cspanalyze.tracing.fused_attention import uncompiled_flex_attention
 from cspanalyze.tracing.recorder import AUTOCAST, Recorder
 from cspanalyze.tracing.training import TrainingStep, with_saved
 from cspanalyze.tracing.untouched import untouched
@@ -111,6 +112,7 @@ def _run(
         stack.enter_context(torch.inference_mode() if step is None else step.differentiable())
         if not recorder.real:
             stack.enter_context(torch.device("meta"))
+        stack.enter_context(uncompiled_flex_attention(on_meta=step is None))
         stack.enter_context(recorder)
         try:
             output = model(*args, **kwargs)

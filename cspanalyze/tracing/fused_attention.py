@@ -1,7 +1,10 @@
-"""Keep scaled dot-product attention one operation under autograd, where torch would take it apart on meta tensors."""
+"""Keep attention one operation where torch would take it apart on meta tensors, or compile it."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FunctionType
 from typing import Any
 
@@ -25,6 +28,28 @@ class FusedAttention(TorchFunctionMode):
         if func is functional.scaled_dot_product_attention and (args and isinstance(args[0], Tensor)):
             return _attention(*args, **kwargs)
         return func(*args, **kwargs)
+
+
+@contextmanager
+def uncompiled_flex_attention(on_meta: bool) -> Iterator[None]:
+    """Inside, torch's flexible attention calls its operator directly; with `on_meta` it takes meta tensors,
+    for which torch has no backward pass.
+
+    It otherwise sends it through `torch.compile`, which refuses to run under a dispatch mode. Nothing happens where it
+    was never imported; both names are private to torch, and a test says when they are gone.
+    """
+    module = sys.modules.get("torch.nn.attention.flex_attention")
+    if module is None:
+        yield
+        return
+    kept = {name: getattr(module, name) for name in ("_FLEX_ATTENTION_DISABLE_COMPILE_DEBUG", "_validate_device")}
+    module._FLEX_ATTENTION_DISABLE_COMPILE_DEBUG = True  # type: ignore[attr-defined]
+    if on_meta:
+        module._validate_device = lambda *tensors: None  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        vars(module).update(kept)
 
 
 def _attention(

@@ -16,6 +16,7 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.utils.weak import TensorWeakRef
 
 from cspanalyze.graph import ModelGraph, ModuleNode, Parameter, Phase, Value
+from cspanalyze.tracing.fused_attention import uncompiled_flex_attention
 from cspanalyze.tracing.operators import Operator
 from cspanalyze.tracing.recorder import Recorder
 from cspanalyze.tracing.stand_ins import Originals
@@ -196,6 +197,7 @@ def recording() -> Iterator[Callable[[], ModelGraph]]:
         stack.callback(recorder.release)
         stack.callback(register_module_forward_pre_hook(recorder.before).remove)
         stack.callback(register_module_forward_hook(recorder.after, always_call=True).remove)
+        stack.enter_context(uncompiled_flex_attention(on_meta=False))
         stack.enter_context(recorder)
         yield recorder.graph
 

@@ -41,6 +41,11 @@ class Operator:
     argument_names: tuple[str, ...]
 
 
+def higher_order(name: str) -> Operator:
+    """An operator whose arguments are functions: flexible attention, `torch.cond`. None of them writes in place."""
+    return Operator(f"higher_order.{name}", name, "default", False, False, (), False, ())
+
+
 @cache
 def operator_of(overload: OpOverload) -> Operator:
     """Facts about an overload, from its schema and its registered kernels."""

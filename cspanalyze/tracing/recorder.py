@@ -7,10 +7,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._ops import HigherOrderOperator
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from cspanalyze.graph import UPDATE, Argument, ModuleCall, OpNode, Phase, Ref, ValueKind
-from cspanalyze.tracing.operators import RUNNING_STATISTICS, Operator, operator_of
+from cspanalyze.tracing.operators import RUNNING_STATISTICS, Operator, higher_order, operator_of
 from cspanalyze.tracing.shapes import SHAPES, fits_in_place, without_autocast
 from cspanalyze.tracing.stand_ins import Originals, Shadows
 from cspanalyze.tracing.tape import Tape, accumulates_in_place
@@ -29,6 +30,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     anything and none can write to the caller's memory; with `real` everything is computed, and what is written to the
     model's own tensors is kept in `originals`.
     """
+
+    supports_higher_order_operators = True  # torch asks for this attribute
 
     def __init__(self, names: dict[int, tuple[str, ValueKind]], real: bool = False, shortcuts: bool = True) -> None:
         """`names` maps `id(tensor)` of parameters and buffers to (path, kind)."""
@@ -55,6 +58,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         with torch._C.DisableTorchFunction():  # or each `.shape` below would pass through every active function mode
+            if isinstance(func, HigherOrderOperator):
+                return self._whole(func, args, kwargs or {})
             return self._dispatch(func, args, kwargs or {})
 
     def _dispatch(self, func: Any, args: Any, kwargs: Any) -> Any:
@@ -78,6 +83,15 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         recorded_kwargs = tuple([(key, self._argument(value, inputs)) for key, value in kwargs.items()])
         result = self._run(func, operator, args, kwargs)
         self._append(operator, recorded, recorded_kwargs, inputs, written, result)
+        return result
+
+    def _whole(self, func: HigherOrderOperator, args: Any, kwargs: Any) -> Any:
+        """One node for an operator that takes functions; what those do inside it is not seen."""
+        inputs: list[int] = []
+        tensors = [argument for argument in args if isinstance(argument, Tensor)]
+        recorded = tuple([self._argument(tensor, inputs) for tensor in tensors])
+        result = func(*args, **kwargs)
+        self._append(higher_order(str(func)), recorded, (), inputs, [], result)
         return result
 
     def _take_apart(self, func: Any, operator: Operator, args: Any, kwargs: Any) -> Any:
