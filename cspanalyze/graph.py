@@ -231,16 +231,22 @@ class ModelGraph:
                 readers[value].append(op.index)
         return tuple(map(tuple, readers))
 
-    @cached_property
+    @property
     def forward_part(self) -> ModelGraph:
         """The graph up to its first backward operation: itself if it has none.
 
         What was freed later counts as never freed. Values and storages keep their indices, those of the backward pass
         included, which no operation of this part reads or makes.
         """
-        count = next((op.index for op in self.ops if op.phase == "backward"), None)
-        if count is None:
-            return self
+        return self._without_backward if self._has_backward else self
+
+    @cached_property
+    def _has_backward(self) -> bool:
+        return any(op.phase == "backward" for op in self.ops)
+
+    @cached_property
+    def _without_backward(self) -> ModelGraph:  # never itself: a cycle waits for the garbage collector
+        count = next(op.index for op in self.ops if op.phase == "backward")
         storages = [replace(s, free=None) if s.free is not None and s.free >= count else s for s in self.storages]
         return replace(self, ops=self.ops[:count], storages=tuple(storages))
 

@@ -19,12 +19,14 @@ class View:
     graph: ModelGraph
     grouping: Grouping
 
-    @cached_property
+    @property
     def forward(self) -> View:
         """The same without the backward pass: itself where the graph has none."""
+        return self if self.graph.forward_part is self.graph else self._forward
+
+    @cached_property
+    def _forward(self) -> View:  # never itself: that would be a cycle, which only the garbage collector frees
         part = self.graph.forward_part
-        if part is self.graph:
-            return self
         names, of_op = self.grouping.names, self.grouping.of_op[: len(part.ops)]
         return View(part, Grouping(self.grouping.by, names, of_op, self.grouping.of_parameter))
 

@@ -20,7 +20,11 @@ from cspanalyze.tracing.training import TrainingStep, with_saved
 from cspanalyze.tracing.untouched import untouched
 from cspanalyze.tracing.values import tensors_in
 
+Modules = tuple[tuple[str, nn.Module], ...]
+"""Every module by path, one used at several places under each of them."""
 
+
+@young_collections_only()
 def trace(
     model: nn.Module,
     *args: Any,
@@ -55,35 +59,41 @@ def trace(
     Raises:
         TraceError: the forward or backward pass failed; the message names the module it was in and what torch said.
     """
-    _check(model)
-    parameters, names = _parameters(model)
+    modules = tuple(model.named_modules(remove_duplicate=False))
+    parameters, names = _parameters(modules)
     recorder = Recorder(names, real=real, shortcuts=shortcuts)
     step = TrainingStep(model, recorder) if backward else None
-    inputs: list[int] = []
-    with torch.inference_mode(step is None and torch.is_inference_mode_enabled()):  # autograd saves no inference tensor
-        own_args = _own_copies(args, recorder, inputs)
-        own_kwargs = _own_copies(dict(kwargs or {}), recorder, inputs)
-    outputs = _run(model, recorder, step, own_args, own_kwargs, mode)
-    del own_args, own_kwargs
-    values = tuple(recorder.table.values)
-    return ModelGraph(
-        name=name or type(model).__name__,
-        ops=with_saved(recorder.ops, recorder.tape),
-        values=values,
-        storages=recorder.table.storages(),
-        modules=_modules(model, parameters),
-        calls=recorder.finished_calls(),
-        parameters=_with_values(parameters, values, step.gradients() if step else {}),
-        inputs=tuple(inputs),
-        outputs=outputs,
-        mode=mode,
-        method="real input" if real else "meta",
-        notes=tuple(recorder.notes),
-    )
+    try:
+        inputs: list[int] = []
+        with torch.inference_mode(
+            step is None and torch.is_inference_mode_enabled()
+        ):  # autograd saves no inference tensor
+            own_args = _own_copies(args, recorder, inputs)
+            own_kwargs = _own_copies(dict(kwargs or {}), recorder, inputs)
+        outputs = _run(model, modules, recorder, step, own_args, own_kwargs, mode)
+        del own_args, own_kwargs
+        values = tuple(recorder.table.values)
+        return ModelGraph(
+            name=name or type(model).__name__,
+            ops=with_saved(recorder.ops, recorder.tape),
+            values=values,
+            storages=recorder.table.storages(),
+            modules=_modules(modules, parameters),
+            calls=recorder.finished_calls(),
+            parameters=_with_values(parameters, values, step.gradients() if step else {}),
+            inputs=tuple(inputs),
+            outputs=outputs,
+            mode=mode,
+            method="real input" if real else "meta",
+            notes=tuple(recorder.notes),
+        )
+    finally:
+        recorder.release()
 
 
 def _run(
     model: nn.Module,
+    modules: Modules,
     recorder: Recorder,
     step: TrainingStep | None,
     args: Any,
@@ -91,7 +101,7 @@ def _run(
     mode: Literal["eval", "train"],
 ) -> tuple[int, ...]:
     """Run the model under the recorder; returns the values of its outputs."""
-    paths = {id(module): path for path, module in model.named_modules()}
+    paths = {id(module): path for path, module in reversed(modules)}  # of several names the first
 
     def enter(module: nn.Module, inputs: Any) -> None:
         path = paths.get(id(module))
@@ -104,7 +114,6 @@ def _run(
         recorder.leave(_adopted(module, recorder.parent) if path is None else path, output)
 
     with ExitStack() as stack:
-        stack.enter_context(young_collections_only())
         stack.enter_context(untouched(model, mode))
         stack.callback(recorder.originals.restore)
         stack.callback(register_module_forward_pre_hook(enter).remove)
@@ -123,16 +132,6 @@ def _run(
         except (Exception, SystemExit) as error:
             where = recorder.innermost or type(model).__name__
             raise TraceError(f"the {recorder.phase} pass failed in {where}: {_first_line(error)}") from error
-
-
-def _check(model: nn.Module) -> None:
-    """Refuse modules that no forward pass can be recorded of."""
-    for path, module in model.named_modules():
-        if isinstance(module, torch.jit.ScriptModule):
-            raise TraceError(f"{path or 'the model'} is compiled by torch.jit: trace the module that it was made from")
-    for path, tensor in (*model.named_parameters(), *model.named_buffers()):
-        if is_lazy(tensor):
-            raise TraceError(f"{path} has no shape yet (a lazy module): run the model once on real data first")
 
 
 def _adopted(module: nn.Module, parent: str) -> str:
@@ -157,16 +156,26 @@ def _with_values(records: list[Any], values: tuple[Value, ...], gradients: Mappi
 
 
 def _parameters(
-    model: nn.Module,
+    modules: Modules,
 ) -> tuple[list[tuple[tuple[str, ...], tuple[int, ...], str, Any, bool]], dict[int, tuple[str, ValueKind]]]:
-    """Every parameter and buffer once, with all its names; and `id(tensor)` -> (first name, kind)."""
+    """Every parameter, then every buffer, once, with all its names; and `id(tensor)` -> (first name, kind).
+
+    Raises:
+        TraceError: of this module no forward pass can be recorded.
+    """
     found: dict[int, tuple[Tensor, list[str], ValueKind]] = {}
-    named: list[tuple[str, Tensor | None, ValueKind]] = []
-    named += [(path, tensor, "parameter") for path, tensor in model.named_parameters(remove_duplicate=False)]
-    named += [(path, tensor, "buffer") for path, tensor in model.named_buffers(remove_duplicate=False)]
-    for path, tensor, kind in named:
-        if tensor is not None:
-            found.setdefault(id(tensor), (tensor, [], kind))[1].append(path)
+    kinds: tuple[ValueKind, ...] = ("parameter", "buffer")
+    for kind in kinds:
+        for path, module in modules:
+            if isinstance(module, torch.jit.ScriptModule):
+                name = path or "the model"
+                raise TraceError(f"{name} is compiled by torch.jit: trace the module that it was made from")
+            for key, tensor in (module._parameters if kind == "parameter" else module._buffers).items():
+                if tensor is not None:
+                    found.setdefault(id(tensor), (tensor, [], kind))[1].append(f"{path}.{key}" if path else key)
+    for tensor, paths, _ in found.values():
+        if is_lazy(tensor):
+            raise TraceError(f"{paths[0]} has no shape yet (a lazy module): run the model once on real data first")
     records = [
         (tuple(paths), tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), kind, tensor.requires_grad)
         for tensor, paths, kind in found.values()
@@ -174,15 +183,17 @@ def _parameters(
     return records, {key: (paths[0], kind) for key, (_, paths, kind) in found.items()}
 
 
-def _modules(model: nn.Module, parameters: list[Any]) -> tuple[ModuleNode, ...]:
+def _modules(modules: Modules, parameters: list[Any]) -> tuple[ModuleNode, ...]:
+    """Every module once, under its first name."""
     index = {path: i for i, (paths, *_) in enumerate(parameters) for path in paths}
-    nodes = []
-    for path, module in model.named_modules():
-        prefix = f"{path}." if path else ""
-        own = [*module._parameters, *module._buffers]
-        held = tuple(index[prefix + key] for key in own if prefix + key in index)
-        nodes.append(ModuleNode(path, type(module).__name__, held))
-    return tuple(nodes)
+    nodes: dict[int, ModuleNode] = {}
+    for path, module in modules:
+        if id(module) not in nodes:
+            prefix = f"{path}." if path else ""
+            own = [*module._parameters, *module._buffers]
+            held = tuple([index[prefix + key] for key in own if prefix + key in index])
+            nodes[id(module)] = ModuleNode(path, type(module).__name__, held)
+    return tuple(nodes.values())
 
 
 def _own_copies(tree: Any, recorder: Recorder, inputs: list[int]) -> Any:

@@ -141,7 +141,8 @@ class LiveRecorder(Recorder):  # type: ignore[no-untyped-call]
         self.table._named_tags.pop(key, None)
 
     def release(self) -> None:
-        """Take the marks off every tensor that is still alive, and the finalizers that refer to this recorder."""
+        """End the recording: no tensor that is still alive keeps a mark, no finalizer refers to this recorder."""
+        super().release()
         for reference in self._touched:
             tensor = reference()
             if tensor is not None:

@@ -225,6 +225,10 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         outputs = tuple([self.table.of(tensor) for tensor in tensors_in(output)])
         self._calls[index][5], self._calls[index][7] = len(self.ops), outputs
 
+    def release(self) -> None:
+        """End the recording; what was recorded stays."""
+        self.table.release()
+
     @property
     def innermost(self) -> str:
         """Path of the module whose forward is running, or whose operation is being differentiated."""

@@ -23,7 +23,8 @@ def untouched(model: nn.Module, mode: Literal["eval", "train"]) -> Iterator[None
     an operation write to one of the model's own.
     """
     snapshots = [(module, _snapshot(module.__dict__)) for module in model.modules()]
-    tensors = (*model.parameters(), *model.buffers())
+    held = [tensor for module, _ in snapshots for tensor in (*module._parameters.values(), *module._buffers.values())]
+    tensors = tuple({id(tensor): tensor for tensor in held if tensor is not None}.values())
     versions = tuple([tensor._version for tensor in tensors])
     generator = torch.get_rng_state()
     python_random = random.getstate()

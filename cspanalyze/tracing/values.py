@@ -94,6 +94,12 @@ class ValueTable:
             ]
         )
 
+    def release(self) -> None:
+        """End the recording: drop what refers back here, so that nothing waits for a collection of cycles."""
+        self._memories.clear()
+        self._named_tags.clear()
+        del self._update
+
     def _untagged(self, tensor: Tensor, memory: _Memory | None) -> int:
         """A tensor whose Python object is new: a parameter, a constant, or an alias made without dispatch (`.data`)."""
         if memory is not None:
