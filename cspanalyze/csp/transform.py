@@ -46,6 +46,7 @@ def to_csp(
     stages: Sequence[int | str] | None = None,
     init: Init = "reset",
     seed: int = 0,
+    control: bool = False,
 ) -> CspTwin:
     """Make the stages of `model` cross stage partial (arXiv 1911.11929, section 3), in a deep copy of it.
 
@@ -64,6 +65,8 @@ def to_csp(
         init: "reset" draws every new module anew, and so each stage but for an entry that stays. "slice" keeps the
             weights of the last channels in the narrowed blocks; modules without counterpart are drawn anew.
         seed: of those draws. The random state outside is not touched.
+        control: make the depth-matched control of that twin instead: the same transitions, but gamma 0 and no split, so
+            that all channels go through the blocks. What differs between the control and the twin is due to the split.
 
     `paper` makes a stage's output narrower and rebuilds what reads it: refused where a forward pass shows another
     reader than one next stage or one classifier layer (`rehearse` says what that cannot see).
@@ -78,7 +81,7 @@ def to_csp(
     if all(skipped):
         raise CspError("no stage can be made partial: " + "; ".join(dict.fromkeys(skipped)))
     first, second = _choose(found, preset)
-    work = _Work(model, found, skipped, Request(gamma, fusion, inner), init, seed)
+    work = _Work(model, found, skipped, Request(gamma, fusion, inner, control), init, seed)
     try:
         return work.twin(first)
     except PresetMisfit as misfit:
@@ -226,7 +229,7 @@ class _Work:
             stage=stage.path,
             preset=preset,
             fusion=self._request.fusion,
-            gamma=self._request.gamma,
+            gamma=0.0 if self._request.control else self._request.gamma,
             gamma_effective=made.gamma_effective if made else None,
             channels=stage.channels,
             bypass_channels=made.c1 if made else None,
