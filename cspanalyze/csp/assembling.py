@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from torch import nn
 
-from cspanalyze.csp.blocks import narrow_block
+from cspanalyze.csp.blocks import Block, narrow_block, narrower_of
 from cspanalyze.csp.copying import copy_module
 from cspanalyze.csp.description import Entry, StageDescription
+from cspanalyze.csp.narrowing import narrow_by_channels
 from cspanalyze.csp.resizing import Cut, narrow_copy
 from cspanalyze.csp.split import Split, split_channels
 from cspanalyze.csp.stage import CSPStage
@@ -81,14 +83,14 @@ def _paper(stage: StageDescription, request: Request, before: int, first: bool) 
     else:
         split = request.split(stage)
     parts: dict[str, nn.Module] = {}
-    blocks = list(stage.body)
+    blocks = [block for block in stage.body if isinstance(block, Block)]
     if darknet and stage.entry is not None:
         parts["down"] = narrow_entry(stage.entry, stage.before, before)
         before = channels
     elif stage.stride > 1 and stage.entry is not None:
         parts["down"] = _down(stage, stage.entry, before)
     elif stage.entry is not None:
-        blocks.insert(0, stage.body[0])  # the entry does not shrink the map: one more block stands in for it
+        blocks.insert(0, blocks[0])  # the entry does not shrink the map: one more block stands in for it
     # Linear in ResNet and ResNeXt (in stages 2 and 3 of the authors' configurations, in all of them in timm).
     if split.bypass:
         parts["part1"] = conv_norm_act(style, before, split.bypass, activate=darknet)
@@ -105,7 +107,7 @@ def _dropin(stage: StageDescription, request: Request, before: int) -> tuple[CSP
     parts: dict[str, nn.Module] = {}
     if stage.entry is not None:
         parts["down"] = narrow_entry(stage.entry, stage.before, before)
-    parts["part2"] = nn.Sequential(*(narrow_block(block, split.block, request.inner_gamma) for block in stage.body))
+    parts["part2"] = nn.Sequential(*_narrow_body(stage, split.block, request.inner_gamma))
     out = _transitions(parts, stage, request, split, stage.channels)
     return _stage(stage, request, split, parts, "dropin", sliced=True), out
 
@@ -169,6 +171,23 @@ def _down(stage: StageDescription, entry: Entry, channels: int) -> nn.Module:
             f"{entry.conv.groups} groups"
         )
     return conv_norm_act(stage.style, channels, channels, like=entry.conv, stride=stage.stride)
+
+
+def _narrow_body(stage: StageDescription, width: int, gamma: float | None) -> Iterator[nn.Module]:
+    """The blocks, `width` channels wide; each reads what the one before it makes, channel by channel."""
+    gone: tuple[int, ...] = ()
+    for block in stage.body:
+        if isinstance(block, Block):
+            yield narrow_block(block, width, gamma)
+        elif width == stage.channels:
+            yield copy_module(block.module, {})
+        elif (narrower := narrower_of(block.module)) is not None:
+            gone = ()
+            yield narrower(block.module, stage.channels, width)
+        else:
+            narrow = narrow_by_channels(block, width, gamma, gone)
+            gone = narrow.gone
+            yield narrow.module
 
 
 def _transitions(parts: dict[str, nn.Module], stage: StageDescription, request: Request, split: Split, out: int) -> int:
