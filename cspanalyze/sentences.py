@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from cspanalyze.results import Comparison, Number, Report, StageChange
 
+CONTROL = "control"
+"""Variant name of a twin's depth-matched control: the same transitions, gamma 0, no split."""
 _HEADLINES = (
     ("macs", "MACs"),
     ("backward_macs", "backward MACs"),
@@ -44,9 +46,15 @@ class _Change:
 
 
 def conclusions(comparison: Comparison) -> tuple[str, ...]:
-    """For every variant a sentence with all savings and all increases, and one on the stages where CIO goes up."""
+    """For every variant a sentence with all savings and all increases, and one on the stages where CIO goes up.
+
+    For a control, two sentences: what the transitions alone do, and what the split does beyond that.
+    """
     sentences = []
     for variant in comparison.variants:
+        if variant.subject.variant == CONTROL:
+            sentences += _credits(comparison, variant)
+            continue
         changes = _changes(comparison.base, variant)
         sentences.append(_summary(comparison, variant, changes))
         density = _density(comparison.base, variant)
@@ -73,6 +81,28 @@ def _summary(comparison: Comparison, variant: Report, changes: Sequence[_Change]
     if not parts:
         return f"{name}{gamma} changes none of these figures."
     return f"{name}{gamma} {'; it '.join(parts)}."
+
+
+def _credits(comparison: Comparison, control: Report) -> list[str]:
+    """How much of the twin's change its control shows too, and how much only the split can have made."""
+    alone = _moves(_changes(comparison.base, control))
+    twins = [report for report in comparison.variants if report.subject.variant != CONTROL]
+    split = [_moves(_changes(control, twin)) for twin in twins]
+    sentences = [f"The control has the same transitions without a split: it {alone}."]
+    return [
+        *sentences,
+        *(
+            f"The split itself, {twin.subject.variant} against the control, {told}."
+            for twin, told in zip(twins, split, strict=True)
+        ),
+    ]
+
+
+def _moves(changes: Sequence[_Change]) -> str:
+    saved = [change for change in changes if change.after < change.before]
+    raised = [change for change in changes if change.after > change.before]
+    parts = [f"{verb} {_listed(moved)}" for verb, moved in (("lowers", saved), ("raises", raised)) if moved]
+    return " and ".join(parts) or "changes none of these figures"
 
 
 def _gamma(made: Sequence[StageChange]) -> str:

@@ -94,6 +94,7 @@ def _csp(options: NetworkOptions) -> Csp:
         "preset": options.preset,
         "inner": options.inner,
         "init": options.init,
+        "control": options.control,
         "stages": tuple(part.strip() for part in options.stages.split(",") if part.strip()) or None,
     }
     return Csp(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]

@@ -41,6 +41,7 @@ _TRAIN_HELP = (
     "Count a training step: forward and backward in train mode, what autograd saves, gradients and peak memory. "
     "Without the optimiser."
 )
+_CONTROL_HELP = "Compare with the twin's control too: the same transitions, gamma 0, no split."
 _OUTPUT_HELP = "Write to FILE; its suffix picks the format: .txt .json .csv .md .tex"
 _STRICT_HELP = "Exit with 3 if a total leaves out an operation that has no formula."
 
@@ -100,6 +101,7 @@ class NetworkOptions(OutputOptions, ModelOptions):
     )
     stages: Annotated[str, option(CSP, _STAGES_HELP, metavar="LIST")] = ""
     init: Annotated[Init | None, option(CSP, "Weights: drawn anew, or cut out of the base. Default reset.")] = None
+    control: Annotated[bool, option(CSP, _CONTROL_HELP, "--control")] = False
     by: Annotated[By, option(ROWS, "What makes a row.")] = "stage"
     depth: Annotated[
         int | None, option(ROWS, "How many levels of modules --by module shows; deeper ones are added up.")
@@ -116,8 +118,8 @@ class NetworkOptions(OutputOptions, ModelOptions):
         Raises:
             UsageError: options contradict each other, or a number is out of range.
         """
-        twin = ("gamma", "fusion", "preset", "inner", "stages", "init")
-        given = [f"--{name}" for name in twin if getattr(self, name) not in (None, "")]
+        twin = ("gamma", "fusion", "preset", "inner", "stages", "init", "control")
+        given = [f"--{name}" for name in twin if getattr(self, name) not in (None, "", False)]
         if given and not self.csp:
             verb = "says" if len(given) == 1 else "say"
             raise UsageError(f"{' and '.join(given)} {verb} how to make the CSP twin: add --csp to ask for one")

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cspanalyze.csp.blocks import register_csp_adapter
+    from cspanalyze.csp.conversion import CspTwin
     from cspanalyze.csp.split import Split, split_channels
     from cspanalyze.csp.stage import CSPStage
-    from cspanalyze.csp.transform import CspTwin, to_csp
+    from cspanalyze.csp.transform import to_csp
 
 __all__ = ["CSPStage", "CspTwin", "Split", "register_csp_adapter", "split_channels", "to_csp"]
 
 _HOMES = {
     "CSPStage": "stage",
-    "CspTwin": "transform",
+    "CspTwin": "conversion",
     "Split": "split",
     "register_csp_adapter": "blocks",
     "split_channels": "split",

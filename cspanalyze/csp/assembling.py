@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from torch import nn
 
-from cspanalyze.csp.blocks import narrow_block
+from cspanalyze.csp.blocks import Block, narrow_block, narrower_of
 from cspanalyze.csp.copying import copy_module
 from cspanalyze.csp.description import Entry, StageDescription
+from cspanalyze.csp.narrowing import narrow_by_channels
 from cspanalyze.csp.resizing import Cut, narrow_copy
 from cspanalyze.csp.split import Split, split_channels
 from cspanalyze.csp.stage import CSPStage
@@ -27,11 +29,22 @@ class Request:
     gamma: float
     fusion: Fusion
     inner: Inner
+    control: bool = False
 
     @property
     def inner_gamma(self) -> float | None:
         """The share that the blocks' inner widths lose; None if they stay."""
-        return self.gamma if self.inner == "scale" else None
+        return self.gamma if self.inner == "scale" and not self.control else None
+
+    def split(self, stage: StageDescription) -> Split:
+        """The two parts of a stage; of the control, all of it in part 2.
+
+        Raises:
+            CspError: gamma cannot be had with the stage's groups.
+        """
+        if self.control:
+            return Split(0, stage.channels)
+        return split_channels(stage.channels, self.gamma, stage.stream_groups)
 
 
 class PresetMisfit(CspError):
@@ -63,23 +76,24 @@ def _paper(stage: StageDescription, request: Request, before: int, first: bool) 
     """
     style, channels = stage.style, stage.channels
     darknet = stage.family == "darknet"
-    if darknet and first and request.fusion != "last":
+    if darknet and first and request.fusion != "last" and not request.control:
         # The authors do not narrow Darknet's first stage: both parts are as wide as the stage, whatever gamma is.
         # Not for "last", where no transition would bring the 2C channels back to C.
         split = Split(channels, channels)
     else:
-        split = split_channels(channels, request.gamma, stage.stream_groups)
+        split = request.split(stage)
     parts: dict[str, nn.Module] = {}
-    blocks = list(stage.body)
+    blocks = [block for block in stage.body if isinstance(block, Block)]
     if darknet and stage.entry is not None:
         parts["down"] = narrow_entry(stage.entry, stage.before, before)
         before = channels
     elif stage.stride > 1 and stage.entry is not None:
         parts["down"] = _down(stage, stage.entry, before)
     elif stage.entry is not None:
-        blocks.insert(0, stage.body[0])  # the entry does not shrink the map: one more block stands in for it
+        blocks.insert(0, blocks[0])  # the entry does not shrink the map: one more block stands in for it
     # Linear in ResNet and ResNeXt (in stages 2 and 3 of the authors' configurations, in all of them in timm).
-    parts["part1"] = conv_norm_act(style, before, split.bypass, activate=darknet)
+    if split.bypass:
+        parts["part1"] = conv_norm_act(style, before, split.bypass, activate=darknet)
     parts["part2_in"] = conv_norm_act(style, before, split.block, activate=darknet)
     parts["part2"] = nn.Sequential(*(narrow_block(block, split.block, request.inner_gamma) for block in blocks))
     narrowest = min(block.narrowest for block in blocks)
@@ -89,11 +103,11 @@ def _paper(stage: StageDescription, request: Request, before: int, first: bool) 
 
 def _dropin(stage: StageDescription, request: Request, before: int) -> tuple[CSPStage, int]:
     """The entry stays, its output is sliced, and C channels leave the stage as before: it fits any staged network."""
-    split = split_channels(stage.channels, request.gamma, stage.stream_groups)
+    split = request.split(stage)
     parts: dict[str, nn.Module] = {}
     if stage.entry is not None:
         parts["down"] = narrow_entry(stage.entry, stage.before, before)
-    parts["part2"] = nn.Sequential(*(narrow_block(block, split.block, request.inner_gamma) for block in stage.body))
+    parts["part2"] = nn.Sequential(*_narrow_body(stage, split.block, request.inner_gamma))
     out = _transitions(parts, stage, request, split, stage.channels)
     return _stage(stage, request, split, parts, "dropin", sliced=True), out
 
@@ -107,7 +121,7 @@ def _densenet(stage: StageDescription, request: Request) -> tuple[CSPStage, int]
     """
     dense = stage.dense
     assert dense is not None
-    split = split_channels(stage.channels, request.gamma, stage.stream_groups)
+    split = request.split(stage)
     width = split.block + dense.made
     parts: dict[str, nn.Module] = {"part2": nn.Sequential(_narrow_dense(stage, request, split))}
     transition = dense.transition
@@ -127,7 +141,8 @@ def _densenet(stage: StageDescription, request: Request) -> tuple[CSPStage, int]
             raise CspError(f"stage {stage.path} hands on {out} channels, fewer than the {split.bypass} that bypass it")
         cuts = transition.cuts(Cut(transition.widths[0], width), Cut(out, out - split.bypass))
         parts["transition1"] = narrow_copy(transition.module, cuts)
-        parts["part1"] = _pooling(transition.module)
+        if split.bypass:
+            parts["part1"] = _pooling(transition.module)
     return _stage(stage, request, split, parts, "densenet", sliced=True), out
 
 
@@ -156,6 +171,23 @@ def _down(stage: StageDescription, entry: Entry, channels: int) -> nn.Module:
             f"{entry.conv.groups} groups"
         )
     return conv_norm_act(stage.style, channels, channels, like=entry.conv, stride=stage.stride)
+
+
+def _narrow_body(stage: StageDescription, width: int, gamma: float | None) -> Iterator[nn.Module]:
+    """The blocks, `width` channels wide; each reads what the one before it makes, channel by channel."""
+    gone: tuple[int, ...] = ()
+    for block in stage.body:
+        if isinstance(block, Block):
+            yield narrow_block(block, width, gamma)
+        elif width == stage.channels:
+            yield copy_module(block.module, {})
+        elif (narrower := narrower_of(block.module)) is not None:
+            gone = ()
+            yield narrower(block.module, stage.channels, width)
+        else:
+            narrow = narrow_by_channels(block, width, gamma, gone)
+            gone = narrow.gone
+            yield narrow.module
 
 
 def _transitions(parts: dict[str, nn.Module], stage: StageDescription, request: Request, split: Split, out: int) -> int:
@@ -191,7 +223,7 @@ def _stage(
         parts,
         sliced=sliced,
         split=split,
-        gamma=request.gamma,
+        gamma=0.0 if request.control else request.gamma,
         fusion=request.fusion,
         preset=preset,
         source_names=stage.source_names,

@@ -38,6 +38,11 @@ def register_csp_adapter(block_class: type[nn.Module], narrower: Narrower) -> No
     _NARROWERS[block_class] = narrower
 
 
+def narrower_of(module: nn.Module) -> Narrower | None:
+    """What was registered for blocks of this class."""
+    return _NARROWERS.get(type(module))
+
+
 @dataclass(frozen=True)
 class Block:
     """A module read as a chain of convolutions.

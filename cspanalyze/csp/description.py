@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from cspanalyze.csp.blocks import Block
+from cspanalyze.csp.narrowing import ChannelBlock
 from cspanalyze.csp.shadow import run, shadow, zeros
 from cspanalyze.errors import CspError
 
@@ -66,6 +67,7 @@ class StageDescription:
     equal shape, `channels` the width C of the stream through them, `before` the width that enters the
     stage, `stride` by how much the entry shrinks the map, `stream_groups` the groups that part widths must respect.
     `presets` are the rules that fit, best first. `reason` says why the stage cannot be made partial ("" if it can).
+    `replaced` are modules beside `module` whose work the CSPStage does too: an Identity takes the place of each.
     """
 
     path: str
@@ -75,13 +77,14 @@ class StageDescription:
     before: int
     stride: int
     stream_groups: int
-    body: tuple[Block, ...]
+    body: tuple[Block | ChannelBlock, ...]
     presets: tuple[str, ...]
     source_names: tuple[str, ...]
     style: LayerStyle
     entry: Entry | None = None
     dense: DenseParts | None = None
     reason: str = ""
+    replaced: tuple[nn.Module, ...] = ()
 
 
 def join(parent: str, name: str) -> str:

@@ -1,17 +1,23 @@
-"""Finds the stages of a network by asking every adapter about every module."""
+"""Finds the stages of a network: adapters recognise them by structure, a trace shows chains of blocks of any make."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Protocol
 
 from torch import nn
 
+from cspanalyze.csp.chains import Refusal, find_chains, inside
 from cspanalyze.csp.dense import DenseAdapter
 from cspanalyze.csp.description import StageDescription, join
+from cspanalyze.csp.generic import describe, example_input
 from cspanalyze.csp.residual import ResidualAdapter
 from cspanalyze.csp.stage import CSPStage
-from cspanalyze.errors import CspError
+from cspanalyze.errors import CspError, TraceError
+from cspanalyze.graph import ModelGraph
+from cspanalyze.tracing import trace
 
 
 class Adapter(Protocol):
@@ -26,23 +32,82 @@ class Adapter(Protocol):
 
 ADAPTERS: tuple[type[Adapter], ...] = (DenseAdapter, ResidualAdapter)
 """In order of precedence. A new family is one class more."""
+_MOST = 2 / 3
+"""Where known stages hold this share of the spatial convolutions, the rest is stem, entries and head."""
 
 
-def find_stages(model: nn.Module) -> tuple[StageDescription, ...]:
-    """The stages of `model` in order of registration.
+@dataclass(frozen=True)
+class Found:
+    """The stages of a network in order, what was refused, and, where they were found by one, the trace of it."""
+
+    stages: tuple[StageDescription, ...]
+    refusals: tuple[Refusal, ...] = ()
+    graph: ModelGraph | None = None
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+
+def find_stages(model: nn.Module, args: Sequence[Any] = (), kwargs: Mapping[str, Any] = MappingProxyType({})) -> Found:
+    """The stages of `model`: those that an adapter knows, unless chains of blocks in a trace hold more of the network.
 
     Raises:
-        CspError: no adapter recognises one.
+        CspError: there is none, or it is cross stage partial already.
     """
+    known = known_stages(model)
+    if _share(model, known) >= _MOST:
+        return Found(known)
+    if _is_partial(model):
+        raise CspError("this network is cross stage partial already")
+    try:
+        found = trace_stages(model, args, kwargs)
+    except CspError:
+        if not known:
+            raise
+        return Found(known)
+    refused = [stage.path for stage in known if stage.reason]
+    chains = [stage for stage in found.stages if not any(inside(stage.path, path) for path in refused)]
+    if _share(model, chains) > _share(model, known) or not known:
+        return replace(found, stages=tuple(chains))
+    return Found(known)
+
+
+def known_stages(model: nn.Module) -> tuple[StageDescription, ...]:
+    """The stages that an adapter recognises by the structure of the modules, in order of registration."""
     adapters = [adapter() for adapter in ADAPTERS]
     found: list[tuple[Adapter, StageDescription]] = []
     _search("", model, adapters, found)
     kept = [stage for adapter in adapters for stage in adapter.settle([s for a, s in found if a is adapter])]
     order = [stage.path for _, stage in found]
-    stages = tuple(sorted(kept, key=lambda stage: order.index(stage.path)))
-    if not stages:
-        raise CspError(_nothing_found(model))
-    return stages
+    return tuple(sorted(kept, key=lambda stage: order.index(stage.path)))
+
+
+def trace_stages(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Found:
+    """The chains of blocks that a trace on these inputs shows; without any inputs, on an image of 224 x 224.
+
+    Raises:
+        CspError: there is none, or the network does not run on the inputs.
+    """
+    args = tuple(args) or (() if kwargs else example_input(model))
+    try:
+        graph = trace(model, *args, kwargs=kwargs)
+    except TraceError as error:
+        raise CspError(f"the stages of this network are found by a trace, and {error}") from error
+    chains, refusals = find_chains(model, graph)
+    if not chains:
+        raise CspError(_nothing_found(model, refusals))
+    return Found(tuple(map(describe, chains)), refusals, graph, args, kwargs)
+
+
+def _share(model: nn.Module, stages: Sequence[StageDescription]) -> float:
+    """The share of the spatial convolutions that lie in stages which can be made partial."""
+    every = {id(layer) for layer in model.modules() if _is_spatial(layer)}
+    modules = [module for stage in stages if not stage.reason for module in (stage.module, *stage.replaced)]
+    inside = {id(layer) for module in modules for layer in module.modules()}
+    return len(every & inside) / len(every) if every else 0.0
+
+
+def _is_spatial(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.Conv2d) and any(size > 1 for size in layer.kernel_size)
 
 
 def _search(
@@ -60,22 +125,17 @@ def _search(
         _search(join(path, name), child, adapters, found)
 
 
-def _nothing_found(model: nn.Module) -> str:
+def _is_partial(model: nn.Module) -> bool:
     # The `part1` of a twin, and the one 1x1 that makes both parts in timm's networks and this zoo's.
-    if any(isinstance(module, CSPStage) or hasattr(module, "conv_transition_b") for module in model.modules()):
-        return "this network is cross stage partial already"
-    looked_at = [
-        f"{name or 'the model itself'} ({type(child).__name__}) "
-        + ("is no run of equal convolution blocks" if _convolves(child) else "has no 2-d convolutions")
-        for name, child in [*model.named_children()] or [("", model)]
-        if any(child.children())
-    ]
+    return any(isinstance(module, CSPStage) or hasattr(module, "conv_transition_b") for module in model.modules())
+
+
+def _nothing_found(model: nn.Module, refusals: Sequence[Refusal]) -> str:
+    looked_at = [f"{refusal.path} ({refusal.kind}) {refusal.reason}" for refusal in refusals]
+    if not any(isinstance(layer, nn.Conv2d) for layer in model.modules()):
+        looked_at = ["it has no 2-d convolutions"]
     listed = "; ".join(looked_at[:4]) + ("; ..." if len(looked_at) > 4 else "")
     return (
         "no staged convolution chain found; CSP splits the channels of N,C,H,W maps between blocks of equal shape"
         + (f": {listed}" if listed else "")
     )
-
-
-def _convolves(module: nn.Module) -> bool:
-    return any(isinstance(layer, nn.Conv2d) for layer in module.modules())

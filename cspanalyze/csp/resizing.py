@@ -82,11 +82,16 @@ def _set_widths(layer: nn.Module, first: Cut | None, last: Cut | None) -> None:
 
 
 def norm_width(norm: nn.Module) -> int:
-    """The number of channels that a norm (one of `NORMS`) normalises."""
+    """The number of channels that a norm (one of `NORMS`, or a layer norm over them) normalises."""
+    if isinstance(norm, nn.LayerNorm):
+        return int(norm.normalized_shape[-1])
     width: int = norm.num_channels if isinstance(norm, nn.GroupNorm) else norm.num_features  # type: ignore[assignment]
     return width
 
 
 def set_norm_width(norm: nn.Module, width: int) -> None:
     """Write that number; the tensors of the norm are the caller's business."""
-    setattr(norm, "num_channels" if isinstance(norm, nn.GroupNorm) else "num_features", width)
+    if isinstance(norm, nn.LayerNorm):
+        norm.normalized_shape = (width,)
+    else:
+        setattr(norm, "num_channels" if isinstance(norm, nn.GroupNorm) else "num_features", width)

@@ -14,6 +14,10 @@ NARROW = 32
 """Below this width alignment to 8 would leave almost no choice of gamma, so only the groups count."""
 
 
+class Indivisible(CspError):
+    """A stage cannot be split by any gamma."""
+
+
 @dataclass(frozen=True, slots=True)
 class Split:
     """Channels of the two parts: `bypass` (part 1, c1) skips the blocks, `block` (part 2, c2) goes through them."""
@@ -54,14 +58,17 @@ def split_channels(channels: int, gamma: float, groups: int = 1) -> Split:
     the least common multiple of the groups of the convolutions that read or write the stage's stream.
 
     Raises:
-        CspError: gamma is outside (0, 1), or no part width near it is a multiple of the groups.
+        CspError: gamma is outside (0, 1), or no part width near it is a multiple of the groups (Indivisible: none is).
     """
     share = check_gamma(gamma)
     width = step(channels, groups)
     wanted = floor(channels * (1 - share) / width + Fraction(1, 2)) * width
     block = min(max(wanted, width), channels - width)
     if block < width or block % groups:
-        listed = ", ".join(f"{value:.4g}" for value in admissible_gammas(channels, groups))
+        admissible = admissible_gammas(channels, groups)
+        if not admissible:
+            raise Indivisible(f"C = {channels} with groups = {groups} admits no gamma at all")
+        listed = ", ".join(f"{value:.4g}" for value in admissible)
         raise CspError(f"C = {channels} with groups = {groups} admits gamma in {{{listed}}}, got {gamma}")
     return Split(channels - block, block)
 

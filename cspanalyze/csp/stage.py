@@ -22,6 +22,8 @@ class CSPStage(nn.Module):
 
     `gamma` is the requested share of part 1 and `gamma_effective` the share after rounding; `preset` names the rule the
     stage was built by, and `source_names` are the paths of the modules of the original network that it stands for.
+
+    With `c1` = 0 the stage is a control: nothing bypasses the blocks and nothing is joined, y = T2(T1(blocks(x))).
     """
 
     def __init__(
@@ -50,6 +52,8 @@ class CSPStage(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.down(x)
+        if not self.c1:
+            return cast(Tensor, self.transition2(self.transition1(self.part2(self.part2_in(x)))))
         # Views, not torch.split: autograd forbids in-place activations on one of several views made at once.
         bypass, processed = (x[:, : self.c1], x[:, self.c1 :]) if self.sliced else (x, x)
         bypass = self.part1(bypass)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from math import gcd
 
 import torch
 from torch import nn
@@ -11,6 +12,13 @@ from cspanalyze.csp.copying import copy_module
 from cspanalyze.csp.description import LayerStyle
 from cspanalyze.csp.initialising import reset
 from cspanalyze.csp.resizing import norm_width, set_norm_width
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer norm over the channels of an (N, C, H, W) map, for blocks that normalise with channels last."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 def conv_norm_act(
@@ -58,6 +66,10 @@ def _convolution(style: LayerStyle, channels: int, out: int, like: nn.Conv2d | N
 
 def _norm(template: nn.Module, width: int, activation: nn.Module | None) -> nn.Module:
     """A norm like the template for `width` channels, initialised; it holds the activation if such is its kind."""
+    if isinstance(template, nn.LayerNorm) and not type(template).__name__.endswith("2d"):  # theirs are for maps already
+        like = next(template.parameters(recurse=False), None)
+        device, dtype = (None, None) if like is None else (like.device, like.dtype)
+        return ChannelNorm(width, template.eps, template.elementwise_affine, device=device, dtype=dtype)
     old = norm_width(template)
     memo = {
         id(tensor): _like(tensor, width)
@@ -66,6 +78,8 @@ def _norm(template: nn.Module, width: int, activation: nn.Module | None) -> nn.M
     }
     norm = copy_module(template, memo)
     set_norm_width(norm, width)
+    if isinstance(norm, nn.GroupNorm) and width % norm.num_groups:
+        norm.num_groups = gcd(width, norm.num_groups)  # the template may stand at another width
     if _activates(template):
         norm.act = nn.Identity() if activation is None else copy_module(activation, {})
     reset(norm)

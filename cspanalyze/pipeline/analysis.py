@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from cspanalyze import __version__
 from cspanalyze.errors import TraceError
 from cspanalyze.results import Comparison, Report, Subject
-from cspanalyze.sentences import conclusions
+from cspanalyze.sentences import CONTROL, conclusions
 from cspanalyze.sources import Loaded, Request, in_one_sentence, load
 
 if TYPE_CHECKING:
     from torch import nn
 
     from cspanalyze.analyses import By
+    from cspanalyze.csp import CspTwin
     from cspanalyze.graph import ModelGraph
 
     Network = str | Request | Loaded | nn.Module
@@ -50,7 +51,8 @@ TRAINING = (
 class Csp:
     """How to make a network Cross Stage Partial; see `cspanalyze.csp.to_csp` for what each field means.
 
-    `gamma` is the share of a stage's channels that bypasses its blocks.
+    `gamma` is the share of a stage's channels that bypasses its blocks. With `control` a comparison has a third
+    network: the twin's transitions without its split.
     """
 
     gamma: float = 0.5
@@ -60,6 +62,7 @@ class Csp:
     stages: tuple[str, ...] | None = None
     init: Literal["reset", "slice"] = "reset"
     seed: int = 0
+    control: bool = False
 
 
 def analyze(
@@ -99,7 +102,7 @@ def compare(
     depth: int | None = None,
     train: bool = False,
 ) -> Comparison:
-    """Trace a network and its Cross Stage Partial twin, and compute the named metrics of both.
+    """Trace a network and its Cross Stage Partial twin, with its control if asked for, and compute the named metrics.
 
     Arguments as for `analyze`; `csp` says how the twin is made.
 
@@ -109,23 +112,24 @@ def compare(
     from cspanalyze.csp import to_csp
 
     base = _traced(_loaded(model, inputs, kwargs), train)
-    twin = to_csp(
-        base.loaded.model,
-        gamma=csp.gamma,
-        fusion=csp.fusion,
-        preset=csp.preset,
-        inner=csp.inner,
-        stages=csp.stages,
-        init=csp.init,
-        seed=csp.seed,
-    )
-    changed = replace(base.loaded, model=twin.model, notes=twin.notes, guessed=False)
-    variant = Traced(changed, _graph(changed, train, real=base.graph.method != "meta"))
-    base_report = _report(base, metrics, by, depth)
-    csp_report = _report(variant, metrics, by, depth, variant="CSP")
+    chosen = {field.name: getattr(csp, field.name) for field in fields(csp) if field.name != "control"}
+    twin = to_csp(base.loaded.model, **chosen)
+    variants = [_variant(base, twin, (metrics, by, depth), "CSP", train)]
+    if csp.control:
+        presets = {change.preset for change in twin.changes}  # auto must not decide anew
+        preset = presets.pop() if len(presets) == 1 else csp.preset
+        control = to_csp(base.loaded.model, **{**chosen, "preset": preset}, control=True)
+        variants.append(_variant(base, control, (metrics, by, depth), CONTROL, train))
     changes = tuple(replace(change, stage=_stage_name(change.stage, base.graph)) for change in twin.changes)
-    comparison = Comparison(base_report, (csp_report,), changes)
+    comparison = Comparison(_report(base, metrics, by, depth), tuple(variants), changes)
     return replace(comparison, sentences=conclusions(comparison))
+
+
+def _variant(
+    base: Traced, twin: CspTwin, asked: tuple[Sequence[str], By, int | None], name: str, train: bool
+) -> Report:
+    changed = replace(base.loaded, model=twin.model, notes=twin.notes, guessed=False)
+    return _report(Traced(changed, _graph(changed, train, real=base.graph.method != "meta")), *asked, variant=name)
 
 
 def _stage_name(path: str, graph: ModelGraph) -> str:

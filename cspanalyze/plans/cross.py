@@ -48,6 +48,8 @@ def _merged(module: nn.Module, read_parts: ReadParts) -> tuple[Part, ...]:
 def _twin(module: nn.Module, read_parts: ReadParts) -> tuple[Part, ...]:
     """A stage built by the transform: `down`, `part1`, `part2_in`, `part2`, `transition1`, `transition2`."""
     children = dict(module.named_children())
+    if getattr(module, "c1", None) == 0:  # a control: no split, one layer after the other
+        return read_parts(module.children())
     fusion: Fusion = getattr(module, "fusion")  # noqa: B009 - mypy takes attributes of a module for tensors
     preset, gamma = str(getattr(module, "preset", "")), float(getattr(module, "gamma", 0.0))
     down = read_parts([children["down"]])

@@ -41,8 +41,9 @@ def _title(record: Record) -> str:
     subject = reports(record)[0].subject
     title = f"{subject.name} ({subject.source})"
     if isinstance(record, Comparison):
-        variants = " and ".join(report.subject.variant or report.subject.name for report in record.variants)
-        title += f" and its {variants} twin"
+        twin, *others = (report.subject.variant or report.subject.name for report in record.variants)
+        title += f"{',' if others else ' and'} its {twin} twin"
+        title += "".join(f" and its {other}" for other in others)
     return f"{title}, input {', '.join(subject.inputs)}" if subject.inputs else title
 
 

@@ -64,7 +64,13 @@ def changes_grid(changes: Sequence[StageChange]) -> Grid:
             return Line((made.stage,), tuple(map(Cell, (*[UNKNOWN] * 7, f"left as it is: {made.skipped}"))))
         effective = UNKNOWN if made.gamma_effective is None else f"{made.gamma_effective:g}"
         widths = (made.channels, made.bypass_channels, made.block_channels)
-        texts = (made.preset, made.fusion, f"{made.gamma:g}", effective, *(str(w) if w else UNKNOWN for w in widths))
+        texts = (
+            made.preset,
+            made.fusion,
+            f"{made.gamma:g}",
+            effective,
+            *(UNKNOWN if w is None else str(w) for w in widths),
+        )
         return Line((made.stage,), tuple(map(Cell, (*texts, _remark(made)))))
 
     titles = ("preset", "fusion", "gamma asked", "gamma effective", "channels", "bypass (c1)", "blocks (c2)", "remark")
