@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from cspanalyze.analyses import By
+    from cspanalyze.csp import CspTwin
     from cspanalyze.graph import ModelGraph
 
     Network = str | Request | Loaded | nn.Module
@@ -106,11 +107,23 @@ def compare(
     Raises:
         CspanalyzeError: also where the network cannot be made partial as asked.
     """
+    base = _traced(_loaded(model, inputs, kwargs), train)
+    twin = twin_of(base.loaded.model, csp)
+    changed = replace(base.loaded, model=twin.model, notes=twin.notes, guessed=False)
+    variant = Traced(changed, _graph(changed, train, real=base.graph.method != "meta"))
+    base_report = _report(base, metrics, by, depth)
+    csp_report = _report(variant, metrics, by, depth, variant="CSP")
+    changes = tuple(replace(change, stage=_stage_name(change.stage, base.graph)) for change in twin.changes)
+    comparison = Comparison(base_report, (csp_report,), changes)
+    return replace(comparison, sentences=conclusions(comparison))
+
+
+def twin_of(model: nn.Module, csp: Csp) -> CspTwin:
+    """The Cross Stage Partial twin of a network, made on a copy."""
     from cspanalyze.csp import to_csp
 
-    base = _traced(_loaded(model, inputs, kwargs), train)
-    twin = to_csp(
-        base.loaded.model,
+    return to_csp(
+        model,
         gamma=csp.gamma,
         fusion=csp.fusion,
         preset=csp.preset,
@@ -119,13 +132,6 @@ def compare(
         init=csp.init,
         seed=csp.seed,
     )
-    changed = replace(base.loaded, model=twin.model, notes=twin.notes, guessed=False)
-    variant = Traced(changed, _graph(changed, train, real=base.graph.method != "meta"))
-    base_report = _report(base, metrics, by, depth)
-    csp_report = _report(variant, metrics, by, depth, variant="CSP")
-    changes = tuple(replace(change, stage=_stage_name(change.stage, base.graph)) for change in twin.changes)
-    comparison = Comparison(base_report, (csp_report,), changes)
-    return replace(comparison, sentences=conclusions(comparison))
 
 
 def _stage_name(path: str, graph: ModelGraph) -> str:
