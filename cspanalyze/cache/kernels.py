@@ -138,7 +138,16 @@ class _Shape:
 
 
 def _ideal_convolution(operands: Operands) -> Iterator[Pass]:
-    yield from repeated(operands.reads[0], operands.reads[1], operands.writes[0], _Shape.of(operands).blocks)
+    shape = _Shape.of(operands)
+    source = operands.reads[0][:: _step(operands, shape)]
+    yield from repeated(source, operands.reads[1], operands.writes[0], shape.blocks)
+
+
+def _step(operands: Operands, shape: _Shape) -> int:
+    """One in how many lines of its input a convolution reads: a strided 1x1 leaves out pixels, or in planes rows."""
+    if shape.kernel > 1 or not shape.strided:
+        return 1
+    return max(1, round(shape.pixels_in / shape.pixels)) if _is_channels_last(operands.input(0)) else 2
 
 
 def _cpu_convolution(operands: Operands) -> Iterator[Pass]:
@@ -167,10 +176,9 @@ def _direct(operands: Operands, source: Integers, shape: _Shape) -> Iterator[Pas
         result = operands.scratch(operands.output.nbytes)
     weights = operands.scratch(operands.input(1).nbytes)
     yield [Stream(operands.reads[1]), Stream(weights, True)]
-    if shape.kernel == 1 and shape.strided:  # the pixels that count are gathered first; two of a block share a line
-        share = shape.pixels_in / shape.pixels
-        gathered = operands.scratch(round(x.nbytes / share))
-        yield [Stream(blocked[:: 2 if planar else max(1, round(share))]), Stream(gathered, True)]
+    if shape.kernel == 1 and shape.strided:  # the pixels that count are gathered first
+        gathered = operands.scratch(x.nbytes * shape.pixels // shape.pixels_in)
+        yield [Stream(blocked[:: _step(operands, shape)]), Stream(gathered, True)]
         blocked = gathered
     for image in range(shape.batch):
         part = _nth(blocked, image, shape.batch), _nth(result, image, shape.batch)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cspanalyze import __version__
 from cspanalyze.errors import TraceError
+from cspanalyze.pipeline.layouts import in_layout
+from cspanalyze.pipeline.traffic import with_traffic
 from cspanalyze.results import Comparison, Report, Subject
 from cspanalyze.sentences import conclusions
 from cspanalyze.sources import Loaded, Request, in_one_sentence, load
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from cspanalyze.analyses import By
     from cspanalyze.csp import CspTwin
     from cspanalyze.graph import ModelGraph
+    from cspanalyze.pipeline.traffic import Traffic
 
     Network = str | Request | Loaded | nn.Module
 
@@ -71,6 +74,7 @@ def analyze(
     by: By = "stage",
     depth: int | None = None,
     train: bool = False,
+    traffic: Traffic | None = None,
 ) -> Report:
     """Trace one network and compute the named metrics of it.
 
@@ -83,11 +87,13 @@ def analyze(
         depth: how many names of a module path `by="module"` keeps.
         train: trace a training step, in train mode: forward, and backward from the sum of the outputs to the
             parameters. The metrics of `TRAINING` need it.
+        traffic: model the traffic between memory and chip as well, as told; a network that a source builds is brought
+            into the layout asked for, a module is taken as it is.
 
     Raises:
         CspanalyzeError: the network cannot be built or traced, or an argument is off.
     """
-    return _report(_traced(_loaded(model, inputs, kwargs), train), metrics, by, depth)
+    return _report(_traced(_loaded(model, inputs, kwargs, traffic), train), metrics, by, depth, traffic=traffic)
 
 
 def compare(
@@ -99,6 +105,7 @@ def compare(
     by: By = "stage",
     depth: int | None = None,
     train: bool = False,
+    traffic: Traffic | None = None,
 ) -> Comparison:
     """Trace a network and its Cross Stage Partial twin, and compute the named metrics of both.
 
@@ -107,12 +114,14 @@ def compare(
     Raises:
         CspanalyzeError: also where the network cannot be made partial as asked.
     """
-    base = _traced(_loaded(model, inputs, kwargs), train)
+    base = _traced(_loaded(model, inputs, kwargs, traffic), train)
     twin = twin_of(base.loaded.model, csp)
     changed = replace(base.loaded, model=twin.model, notes=twin.notes, guessed=False)
+    if traffic is not None:
+        changed = in_layout(changed, traffic.layout)
     variant = Traced(changed, _graph(changed, train, real=base.graph.method != "meta"))
-    base_report = _report(base, metrics, by, depth)
-    csp_report = _report(variant, metrics, by, depth, variant="CSP")
+    base_report = _report(base, metrics, by, depth, traffic=traffic)
+    csp_report = _report(variant, metrics, by, depth, variant="CSP", traffic=traffic)
     changes = tuple(replace(change, stage=_stage_name(change.stage, base.graph)) for change in twin.changes)
     comparison = Comparison(base_report, (csp_report,), changes)
     return replace(comparison, sentences=conclusions(comparison))
@@ -153,9 +162,11 @@ class Traced:
     graph: ModelGraph
 
 
-def _loaded(model: Network, inputs: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Loaded:
+def _loaded(
+    model: Network, inputs: Sequence[Any], kwargs: Mapping[str, Any] | None, traffic: Traffic | None = None
+) -> Loaded:
     if isinstance(model, str | Request):
-        model = load(model)
+        model = load(model) if traffic is None else in_layout(load(model), traffic.layout)
     if isinstance(model, Loaded) and not inputs and not kwargs:
         return model
     from cspanalyze.sources.inputs import given
@@ -206,7 +217,14 @@ def _explained(error: TraceError, loaded: Loaded) -> TraceError:
     return TraceError(f"{said}; the input was {tried}: is it what {loaded.name} takes?")
 
 
-def _report(traced: Traced, metrics: Sequence[str], by: By, depth: int | None, variant: str = "") -> Report:
+def _report(
+    traced: Traced,
+    metrics: Sequence[str],
+    by: By,
+    depth: int | None,
+    variant: str = "",
+    traffic: Traffic | None = None,
+) -> Report:
     from cspanalyze.analyses import Grouping, run
 
     loaded, graph = traced.loaded, traced.graph
@@ -221,7 +239,8 @@ def _report(traced: Traced, metrics: Sequence[str], by: By, depth: int | None, v
         notes=(*loaded.notes, *graph.notes),
         versions=versions(),
     )
-    return Report(subject, grouping.names, run(graph, metrics, grouping))
+    report = Report(subject, grouping.names, run(graph, metrics, grouping))
+    return report if traffic is None else with_traffic(report, graph, grouping, traffic, number=1 if variant else 0)
 
 
 def versions() -> tuple[tuple[str, str], ...]:

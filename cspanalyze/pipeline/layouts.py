@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from cspanalyze.sources import Loaded
+
+Layout = Literal["nchw", "channels-last"]
+
+
+def in_layout(loaded: Loaded, layout: Layout) -> Loaded:
+    """A network that a source built, in a layout; its modules are converted in place."""
+    if layout == "nchw":
+        return loaded
+    model, args, kwargs = channels_last(loaded.model, loaded.args, dict(loaded.kwargs))
+    data = loaded.with_data
+
+    def with_data() -> Loaded | None:
+        real = data()
+        return None if real is None else in_layout(real, layout)
+
+    return replace(loaded, model=model, args=args, kwargs=kwargs, with_data=with_data)
 
 
 def channels_last(model: nn.Module, args: Any, kwargs: Any) -> tuple[nn.Module, Any, Any]:

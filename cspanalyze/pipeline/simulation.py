@@ -7,9 +7,9 @@ import pickle
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from cspanalyze.errors import CspanalyzeError, UsageError
 from cspanalyze.measure import callgrind
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from cspanalyze.analyses import Grouping
     from cspanalyze.graph import ModelGraph
     from cspanalyze.pipeline.analysis import Csp
+    from cspanalyze.pipeline.layouts import Layout
     from cspanalyze.sources import Loaded
 
-Layout = Literal["nchw", "channels-last"]
 _FLUSH_BYTES = 8 << 20
 
 
@@ -77,26 +77,19 @@ def _main(path: str) -> None:
     torch.set_num_threads(1)
     for number, job in enumerate(pickle.loads(Path(path).read_bytes())):
         loaded = _with_numbers(job)
-        model = loaded.model.eval()
-        args, kwargs = loaded.args, loaded.kwargs
-        if job.layout == "channels-last":
-            from cspanalyze.pipeline.layouts import channels_last
-
-            model, args, kwargs = channels_last(model, args, kwargs)
-        _run(number, model, args, kwargs)
+        _run(number, loaded.model.eval(), loaded.args, loaded.kwargs)
 
 
 def _with_numbers(job: Job) -> Loaded:
-    from dataclasses import replace
+    from cspanalyze.pipeline.analysis import twin_of
+    from cspanalyze.pipeline.layouts import in_layout
 
     loaded = load(job.request).with_data()
     if loaded is None:
         raise UsageError(f"{job.request.model} cannot be built with data, so it cannot be run")
-    if job.csp is None:
-        return loaded
-    from cspanalyze.pipeline.analysis import twin_of
-
-    return replace(loaded, model=twin_of(loaded.model, job.csp).model)
+    if job.csp is not None:
+        loaded = replace(loaded, model=twin_of(loaded.model, job.csp).model)
+    return in_layout(loaded, job.layout)
 
 
 def _run(number: int, model: Any, args: Any, kwargs: Any) -> None:
