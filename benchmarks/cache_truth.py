@@ -111,7 +111,10 @@ def points() -> Iterator[Point]:
 
 def compare() -> None:
     found = list(points())
-    print("| network | stage | layout | capacity | base MB: simulated | model | CSP MB: simulated | model | CSP/base: simulated | model |")
+    print(
+        "| network | stage | layout | capacity | base MB: simulated | model | CSP MB: simulated | model "
+        "| CSP/base: simulated | model |"
+    )
     print("|---|---|---|--:|--:|--:|--:|--:|--:|--:|")
     shifts: dict[tuple[Layout, int], list[float]] = {}
     twins = {(p.network, p.stage, p.layout, p.capacity): p for p in found if p.variant == "CSP"}
@@ -125,14 +128,18 @@ def compare() -> None:
             f"| {base.network} | {base.stage} | {base.layout} | {base.capacity >> 10} KiB | {base.truth / 1e6:.2f} | "
             f"{base.model / 1e6:.2f} | {twin.truth / 1e6:.2f} | {twin.model / 1e6:.2f} | {true:.3f} | {modelled:.3f} |"
         )
-    print("\n| layout | capacity | points | median model/simulated | mean absolute error | within 15 % | CSP/base: mean error, points | largest |")
+    print(
+        "\n| layout | capacity | points | median model/simulated | mean absolute error | within 15 % "
+        "| CSP/base: mean error, points | largest |"
+    )
     print("|---|--:|--:|--:|--:|--:|--:|--:|")
     for layout, capacity in [*shifts, ("all", 0)]:
         ratios = [p.ratio for p in found if layout == "all" or (p.layout, p.capacity) == (layout, capacity)]
         moved = [s for key, each in shifts.items() if layout == "all" or key == (layout, capacity) for s in each]
         errors = [abs(ratio - 1) for ratio in ratios]
         print(
-            f"| {layout} | {f'{capacity >> 10} KiB' if capacity else ''} | {len(ratios)} | {statistics.median(ratios):.2f} "
+            f"| {layout} | {f'{capacity >> 10} KiB' if capacity else ''} | {len(ratios)} "
+            f"| {statistics.median(ratios):.2f} "
             f"| {100 * statistics.mean(errors):.1f} % | {100 * statistics.mean(e <= 0.15 for e in errors):.0f} % "
             f"| {statistics.mean(map(abs, moved)):.1f} | {max(map(abs, moved)):.1f} |"
         )

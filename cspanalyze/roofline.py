@@ -81,15 +81,13 @@ def roofline(view: View, traffic: Sequence[int], profile: Profile) -> tuple[Resu
     names = view.grouping.names
     rows = tuple(Row(name, "", 1e6 * times.get(name, 0.0)) for name in names)
     joules = {name: _millijoules(macs.get(name, 0), moved.get(name, 0)) for name in names}
+    energy = tuple(Row(name, "", joules[name]) for name in names)
     return (
         Result("roofline_us", "us", "cache-model", rows, 1e6 * sum(times.values()), note=note),
         _ratio("memory_bound_percent", "%", names, by_memory, times, 100.0),
         _ratio("arithmetic_intensity", "FLOP/byte", names, macs, moved, 2.0),
-        Result(
-            "energy_mj", "mJ", "cache-model", tuple(Row(name, "", joules[name]) for name in names), sum(joules.values()),
-            note=ENERGY_SOURCE,
-        ),
-    )  # fmt: skip
+        Result("energy_mj", "mJ", "cache-model", energy, sum(joules.values()), note=ENERGY_SOURCE),
+    )
 
 
 def _millijoules(macs: int, moved: int) -> float:

@@ -249,4 +249,3 @@ def _has_gaps(spec: TensorSpec) -> bool:
     sizes = zip(spec.strides, spec.shape, strict=True)
     reach = sum(stride * (size - 1) for stride, size in sizes if size > 1) + 1
     return reach > spec.numel
-

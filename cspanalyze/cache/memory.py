@@ -1,7 +1,7 @@
 """Where the storages of a trace lie, and which cells of memory a tensor covers.
 
-A *cell* is what the cache model moves as one: a granule of consecutive bytes, or in a storage that is read in parts (the
-halves of every pixel of a channels-last map) one part of the rows that fill a granule.
+A *cell* is what the cache model moves as one: a granule of consecutive bytes, or in a storage that is read in parts
+(the halves of every pixel of a channels-last map) one part of the rows that fill a granule.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from cspanalyze.cache.distance import Integers
-from cspanalyze.graph import ModelGraph, TensorSpec
+from cspanalyze.graph import ModelGraph, OpNode, TensorSpec
 
 LINE = 64
 """Bytes of a cache line."""
@@ -98,7 +98,7 @@ class Block:
         """Bytes of every cell, in the order of `all`."""
         rows = np.full(self.chunks, self.chunk * self.pitch, np.int64)
         rows[-1] = self.nbytes - (self.chunks - 1) * self.chunk * self.pitch
-        widths = np.diff(np.array(self.edges, np.int64))
+        widths: Integers = np.array(self.edges[1:], np.int64) - np.array(self.edges[:-1], np.int64)
         if self.parts == 1:
             return rows
         return (rows[:, None] * widths[None, :] // self.pitch).reshape(-1)
@@ -117,7 +117,7 @@ class Block:
         step = self.pitch * self.chunk
         grid = self.all.reshape(self.chunks, self.parts)
         first, last = part.offset // step, max(part.offset, part.end - 1) // step
-        if part.rows > 1 and part.pitch != self.pitch or part.rows == 1 and part.width > self.pitch:
+        if part.width > self.pitch or (part.rows > 1 and part.pitch != self.pitch):
             return grid[first : last + 1].reshape(-1)
         start = part.offset % self.pitch
         low, high = np.searchsorted(self.edges, (start, start + part.width))

@@ -110,11 +110,10 @@ def _accesses(index: int, memory: Memory, kernels: Kernels, concat: Concat) -> A
         memory.cells(value) if not (skipped and position and not memory.is_read(value)) else memory.nothing
         for position, value in enumerate(op.outputs)
     )
+    framework = [[Stream(memory.library("torch", FRAMEWORK_BYTES))]] if kernels == "cpu-onednn" else []
     walks = passes(Operands(op, memory.graph, reads, writes, memory.scratch, memory.library), kernels)
     memory.drop_scratch()
-    if kernels == "cpu-onednn":
-        walks.insert(0, [Stream(memory.library("torch", FRAMEWORK_BYTES))])
-    return interleaved(walks)
+    return interleaved([*framework, *walks])
 
 
 def _by_capacity(
@@ -158,4 +157,3 @@ def _until_rewritten(
     bounds = bounds[bounds < count]
     largest = np.maximum.reduceat(behind, bounds)
     return largest[np.searchsorted(bounds, starts)], order[starts]
-

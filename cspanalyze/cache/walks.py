@@ -32,7 +32,7 @@ class Accesses:
 
 
 def interleaved(passes: Sequence[Pass]) -> Accesses:
-    """The accesses of an operator: inside a pass all streams advance in lockstep, from their first cell to their last."""
+    """The accesses of an operator: inside a pass all streams advance in lockstep, from first cell to last."""
     cells, writes, times, moments = [], [], [], []
     start = 0.0
     for streams in passes:

@@ -37,7 +37,7 @@ def show(
     """
 
     def made(request: Request) -> Record:
-        modelled = traffic(request, _csp(options) if options.csp else None) if traffic is not None else None
+        modelled = traffic(request, csp_of(options) if options.csp else None) if traffic is not None else None
         record = _record(options, request, metrics, train, modelled)
         check(record)
         return record
@@ -74,7 +74,7 @@ def _record(
     shared: dict[str, Any] = {
         "metrics": metrics, "by": options.by, "depth": options.depth, "train": train, "traffic": traffic,
     }  # fmt: skip
-    return compare(request, csp=_csp(options), **shared) if options.csp else analyze(request, **shared)
+    return compare(request, csp=csp_of(options), **shared) if options.csp else analyze(request, **shared)
 
 
 def _request(options: NetworkOptions) -> Request:
@@ -92,7 +92,8 @@ def _request(options: NetworkOptions) -> Request:
     return request
 
 
-def _csp(options: NetworkOptions) -> Csp:
+def csp_of(options: NetworkOptions) -> Csp:
+    """How the options say that the twin is made."""
     from cspanalyze.pipeline import Csp
 
     given = {

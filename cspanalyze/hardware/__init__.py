@@ -84,7 +84,9 @@ def _from_file(path: Path) -> Profile:
     allowed = {*_NUMBERS, "onchip_bytes", "kernels", "confidence", "source", "name"}
     unknown = sorted(set(data) - allowed)
     if unknown:
-        raise UsageError(f"the profile {path} has the unknown key {unknown[0]!r}: expected {', '.join(sorted(allowed))}")
+        raise UsageError(
+            f"the profile {path} has the unknown key {unknown[0]!r}: expected {', '.join(sorted(allowed))}"
+        )
     for key in ("name", "source", "confidence"):
         if not isinstance(data.get(key, ""), str):
             raise UsageError(f"{key} in the profile {path} must be text")

@@ -47,8 +47,8 @@ def require_valgrind() -> str:
     """
     if sys.platform != "linux" or platform.machine() not in ("x86_64", "AMD64"):
         raise SimulationError(
-            f"--measure simulated needs x86-64 Linux, and this is {platform.machine()} {sys.platform}: leave it out for "
-            "the cache model"
+            f"--measure simulated needs x86-64 Linux, and this is {platform.machine()} {sys.platform}: leave it "
+            "out for the cache model"
         )
     found = shutil.which("valgrind")
     if found is None:
@@ -79,7 +79,9 @@ def run(module: str, arguments: Sequence[str], folder: Path, small: int, large: 
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = [line for line in done.stderr.strip().splitlines() if not line.startswith("==")]
-        raise SimulationError(f"the run under valgrind failed: {lines[-1] if lines else f'exit code {done.returncode}'}")
+        raise SimulationError(
+            f"the run under valgrind failed: {lines[-1] if lines else f'exit code {done.returncode}'}"
+        )
 
 
 def dump_name(job: int, module: str) -> str:

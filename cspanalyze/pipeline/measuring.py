@@ -1,4 +1,4 @@
-"""From options to a `Traffic`: the profile, and the readings of simulations and counters that stand beside the model."""
+"""From options to a `Traffic`: the profile, and what simulations and counters read beside the model."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 Source = Literal["simulated", "counter"]
 
 
-def traffic_of(
-    profile: str, capacity: int | None, kernels: Kernels | None, concat: Concat, layout: Layout
-) -> Traffic:
+def traffic_of(profile: str, capacity: int | None, kernels: Kernels | None, concat: Concat, layout: Layout) -> Traffic:
     """How to model traffic; a profile that is named (by name or file) adds roofline and energy.
 
     Raises:

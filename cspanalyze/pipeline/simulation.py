@@ -76,11 +76,16 @@ def _main(path: str) -> None:
 
     torch.set_num_threads(1)
     for number, job in enumerate(pickle.loads(Path(path).read_bytes())):
-        loaded = _with_numbers(job)
+        loaded = with_numbers(job)
         _run(number, loaded.model.eval(), loaded.args, loaded.kwargs)
 
 
-def _with_numbers(job: Job) -> Loaded:
+def with_numbers(job: Job) -> Loaded:
+    """The network of a job with random weights and inputs, in its layout.
+
+    Raises:
+        UsageError: it cannot be built with data.
+    """
     from cspanalyze.pipeline.analysis import twin_of
     from cspanalyze.pipeline.layouts import in_layout
 

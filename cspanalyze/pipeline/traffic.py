@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cspanalyze.graph import ModelGraph
     from cspanalyze.pipeline.layouts import Layout
 
+_CONCAT = {"copy": "copies", "view": "is free"}
 HEAVIEST = 3
 """Layers named as those that move most."""
 
@@ -74,12 +75,9 @@ def with_traffic(report: Report, graph: ModelGraph, grouping: Grouping, traffic:
     found = cache_traffic(graph, (*CAPACITIES, capacity), kernels=kernels, concat=traffic.concat)
     at = found.capacities.index(capacity)
     fills, write_backs = ([row[at] for row in rows] for rows in (found.fills, found.write_backs))
-    note = (
-        f"cache model: {_size(capacity)} on chip"
-        + (f" ({traffic.profile.name})" if capacity == traffic.profile.onchip_bytes else "")
-        + f", LRU, cold start, walks of {kernels}, {traffic.layout}, concat {'copies' if traffic.concat == 'copy' else 'is a view'}"
-        + f", granule {_size(found.granule)}"
-    )
+    chip = f" ({traffic.profile.name})" if capacity == traffic.profile.onchip_bytes else ""
+    walks = f"walks of {kernels}, {traffic.layout}, concat {_CONCAT[traffic.concat]}, granule {_size(found.granule)}"
+    note = f"{_size(capacity)} on chip{chip}, LRU, cold start, {walks}"
     results = [
         _summed(view, "traffic_bytes", fills, note),
         _summed(view, "write_back_bytes", write_backs, "model only: not validated"),
@@ -89,7 +87,7 @@ def with_traffic(report: Report, graph: ModelGraph, grouping: Grouping, traffic:
         results += roofline(view, moved, traffic.profile)
     if reading is not None:
         results += _read(view, reading, fills)
-    curve = _curve(found, set(CAPACITIES), note)
+    curve = _curve(found, set(CAPACITIES), walks)
     notes = (*report.subject.notes, *_heaviest(view, fills, report.subject.variant))
     subject = replace(report.subject, notes=notes)
     return replace(report, subject=subject, results=(*report.results, *results), curves=(*report.curves, curve))
@@ -106,8 +104,7 @@ def _summed(view: View, metric: str, amounts: Sequence[int], note: str) -> Resul
 def _curve(found: CacheTraffic, shown: set[int], note: str) -> Curve:
     totals = [sum(row[at] for row in found.fills) for at in range(len(found.capacities))]
     points = tuple((size, total) for size, total in zip(found.capacities, totals, strict=True) if size in shown)
-    walks = note.partition("walks of ")[2]
-    return Curve("traffic_bytes", "bytes", "on-chip capacity", "bytes", "cache-model", points, f"walks of {walks}")
+    return Curve("traffic_bytes", "bytes", "on-chip capacity", "bytes", "cache-model", points, note)
 
 
 def _read(view: View, reading: Reading, fills: Sequence[int]) -> list[Result]:

@@ -37,7 +37,11 @@ def _grid(curve: Curve, variants: list[tuple[Report, Curve]], compared: bool) ->
     for at, (x, value) in enumerate(curve.points):
         cells = [counted(value), _bar(value, largest)]
         for _, other in variants:
-            cells += [counted(other.points[at][1]), _bar(other.points[at][1], largest), _change(value, other.points[at][1])]
+            cells += [
+                counted(other.points[at][1]),
+                _bar(other.points[at][1], largest),
+                _change(value, other.points[at][1]),
+            ]
         lines.append(Line((_x(x, curve.over_unit),), tuple(cells)))
     title = f"{curve.metric.replace('_', ' ')} by {curve.over} ({curve.method})"
     return Grid((Column(curve.over, align="left"),), tuple(columns), (Block(tuple(lines)),), title)

@@ -53,6 +53,7 @@ def _provenance(subject: Subject) -> str:
     versions = ", ".join(f"{package} {version}" for package, version in subject.versions)
     inputs = ", ".join(subject.inputs) or "none"
     traced = {"meta": "traced on the meta device, nothing is computed", "as run": "counted while it ran"}
+    traced["measured"] = "measured on this machine"
     how = traced.get(subject.method, f"data-dependent: counted on one {subject.method}")
     return f"input {inputs}; {subject.mode} mode; {how}; {versions}"
 
