@@ -89,12 +89,29 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
+class Curve:
+    """A metric of the whole network as a function of something: (x, value) pairs by rising x.
+
+    `over` names what x is, and its unit; `method` says by which route the values came.
+    """
+
+    metric: str
+    unit: str
+    over: str
+    over_unit: str
+    method: Method
+    points: tuple[tuple[int, int], ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """All results about one network. `groups` are the stage or module names in display order."""
 
     subject: Subject
     groups: tuple[str, ...]
     results: tuple[Result, ...]
+    curves: tuple[Curve, ...] = ()
 
     def result(self, metric: str) -> Result:
         """The result of that name.

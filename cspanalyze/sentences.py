@@ -19,9 +19,17 @@ _HEADLINES = (
     ("residual_add_elements", "residual adds"),
     ("unfused_bytes", "unfused bytes"),
     ("fused_bytes", "fused bytes"),
+    ("traffic_bytes", "cache-model bytes"),
+    ("simulated_bytes", "simulated bytes"),
+    ("counted_bytes", "counter bytes"),
     ("peak_bytes", "peak memory"),
     ("saved_bytes", "what is saved for the backward pass"),
     ("training_peak_bytes", "training peak memory"),
+)
+_TRAFFIC = (
+    ("traffic_bytes", "the cache model"),
+    ("simulated_bytes", "the simulation"),
+    ("counted_bytes", "the hardware counter"),
 )
 
 
@@ -60,6 +68,9 @@ def conclusions(comparison: Comparison) -> tuple[str, ...]:
         density = _density(comparison.base, variant)
         if density:
             sentences.append(density)
+        disagreement = _disagreement(comparison.base, variant)
+        if disagreement:
+            sentences.append(disagreement)
         stages = _rising_stages(comparison.base, variant)
         if stages:
             sentences.append(stages)
@@ -136,6 +147,30 @@ def _density(base: Report, variant: Report) -> str:
         f"The median MoC {verb} from {before:.1f} to {after:.1f} MACs per CIO element: a typical convolution is bound "
         f"by memory {meaning}."
     )
+
+
+def _disagreement(base: Report, variant: Report) -> str:
+    """Where CIO and another source of memory traffic move in opposite directions, in the network or in its stages."""
+    metric = next((name for name in ("cio", "cio_pool") if name in base.metrics and name in variant.metrics), None)
+    if metric is None:
+        return ""
+    said = []
+    for other, title in _TRAFFIC:
+        if other not in base.metrics or other not in variant.metrics:
+            continue
+        for group in (None, *(group for group in base.groups if group in variant.groups)):
+            first, second = (_moved_by(base, variant, name, group) for name in (metric, other))
+            if first is not None and second is not None and first * second < 0:
+                where = "in the whole network" if group is None else f"in {group or '(root)'}"
+                said.append(f"{where} CIO says {100 * first:+.1f} %, {title} {100 * second:+.1f} %")
+    return f"The sources disagree: {'; '.join(said)}." if said else ""
+
+
+def _moved_by(base: Report, variant: Report, metric: str, group: str | None) -> float | None:
+    """Relative change of a metric in a group, or in the whole network."""
+    ours, theirs = base.result(metric), variant.result(metric)
+    before, after = (ours.total, theirs.total) if group is None else (ours.of(group), theirs.of(group))
+    return None if not before or after is None else after / before - 1
 
 
 def _reason(raised: Sequence[_Change]) -> str:

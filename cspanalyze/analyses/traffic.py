@@ -27,7 +27,8 @@ def footprint_bytes(spec: TensorSpec) -> int:
     )
 
 
-def _moves_nothing(op: OpNode) -> bool:
+def moves_nothing(op: OpNode) -> bool:
+    """Whether an operation only renames memory, or takes some without filling it."""
     return op.view or op.target in _ALLOCATIONS
 
 
@@ -65,7 +66,7 @@ def unfused_bytes(view: View) -> Result:
     graph, weights = view.graph, _Weights()
 
     def value(op: OpNode) -> int:
-        if _moves_nothing(op):
+        if moves_nothing(op):
             return 0
         read = [graph.values[index] for index in op.inputs]
         written = sum(footprint_bytes(graph.spec(index)) for index in op.outputs)
@@ -88,7 +89,7 @@ def fused_bytes(view: View) -> Result:
     seen: set[tuple[int, int]] = set()  # (run, value read by it)
     sums: dict[tuple[str, str], int] = {}
     for op, head in zip(graph.ops, leader, strict=True):
-        if _moves_nothing(op):
+        if moves_nothing(op):
             continue
         amount = 0
         for index in op.inputs:

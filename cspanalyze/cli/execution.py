@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cspanalyze.cli.destination import destination
 from cspanalyze.cli.options import NetworkOptions
@@ -14,6 +14,7 @@ from cspanalyze.errors import IncompleteError
 
 if TYPE_CHECKING:
     from cspanalyze.pipeline import Csp
+    from cspanalyze.pipeline.traffic import Traffic
     from cspanalyze.results import Record
     from cspanalyze.sources import Request
 
@@ -23,27 +24,30 @@ def show(
     metrics: Sequence[str],
     check: Callable[[Record], None] = lambda record: None,
     train: bool = False,
+    traffic: Callable[[Request, Csp | None], Traffic] | None = None,
+    curve: bool = False,
 ) -> None:
     """Analyse the network that the options name, or compare it with its twin, and write the result.
 
     Everything that can be refused early is refused before torch is imported. `check` may refuse the finished record;
-    `train` traces a training step.
+    `train` traces a training step; `traffic` says how memory traffic is modelled, and `curve` shows all capacities.
 
     Raises:
         CspanalyzeError: the options, the network or the output are off; IncompleteError under `--strict`.
     """
 
     def made(request: Request) -> Record:
-        record = _record(options, request, metrics, train)
+        modelled = traffic(request, csp_of(options) if options.csp else None) if traffic is not None else None
+        record = _record(options, request, metrics, train, modelled)
         check(record)
         return record
 
-    record = show_record(options, made)
+    record = show_record(options, made, curve)
     if options.strict:
         _refuse_gaps(record)
 
 
-def show_record(options: NetworkOptions, make: Callable[[Request], Record]) -> Record:
+def show_record(options: NetworkOptions, make: Callable[[Request], Record], curve: bool = False) -> Record:
     """Make the record of the network that the options name, and write it as they say.
 
     Raises:
@@ -57,17 +61,20 @@ def show_record(options: NetworkOptions, make: Callable[[Request], Record]) -> R
         record = make(request)
     from cspanalyze.renderers import Layout, render
 
-    layout = Layout(tree=options.by == "module", fold=not options.unfold, top=options.top)
+    layout = Layout(tree=options.by == "module", fold=not options.unfold, top=options.top, curve=curve)
     target.write(render(record, target.format, target.style, layout))
     return record
 
 
-def _record(options: NetworkOptions, request: Request, metrics: Sequence[str], train: bool) -> Record:
+def _record(
+    options: NetworkOptions, request: Request, metrics: Sequence[str], train: bool, traffic: Traffic | None
+) -> Record:
     from cspanalyze.pipeline import analyze, compare
 
-    if options.csp:
-        return compare(request, csp=_csp(options), metrics=metrics, by=options.by, depth=options.depth, train=train)
-    return analyze(request, metrics=metrics, by=options.by, depth=options.depth, train=train)
+    shared: dict[str, Any] = {
+        "metrics": metrics, "by": options.by, "depth": options.depth, "train": train, "traffic": traffic,
+    }  # fmt: skip
+    return compare(request, csp=csp_of(options), **shared) if options.csp else analyze(request, **shared)
 
 
 def _request(options: NetworkOptions) -> Request:
@@ -85,7 +92,8 @@ def _request(options: NetworkOptions) -> Request:
     return request
 
 
-def _csp(options: NetworkOptions) -> Csp:
+def csp_of(options: NetworkOptions) -> Csp:
+    """How the options say that the twin is made."""
     from cspanalyze.pipeline import Csp
 
     given = {

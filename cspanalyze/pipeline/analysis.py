@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cspanalyze import __version__
 from cspanalyze.errors import TraceError
+from cspanalyze.pipeline.layouts import in_layout
+from cspanalyze.pipeline.traffic import with_traffic
 from cspanalyze.results import Comparison, Report, Subject
 from cspanalyze.sentences import CONTROL, conclusions
 from cspanalyze.sources import Loaded, Request, in_one_sentence, load
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from cspanalyze.analyses import By
     from cspanalyze.csp import CspTwin
     from cspanalyze.graph import ModelGraph
+    from cspanalyze.pipeline.traffic import Traffic
 
     Network = str | Request | Loaded | nn.Module
 
@@ -73,6 +76,7 @@ def analyze(
     by: By = "stage",
     depth: int | None = None,
     train: bool = False,
+    traffic: Traffic | None = None,
 ) -> Report:
     """Trace one network and compute the named metrics of it.
 
@@ -85,11 +89,13 @@ def analyze(
         depth: how many names of a module path `by="module"` keeps.
         train: trace a training step, in train mode: forward, and backward from the sum of the outputs to the
             parameters. The metrics of `TRAINING` need it.
+        traffic: model the traffic between memory and chip as well, as told; a network that a source builds is brought
+            into the layout asked for, a module is taken as it is.
 
     Raises:
         CspanalyzeError: the network cannot be built or traced, or an argument is off.
     """
-    return _report(_traced(_loaded(model, inputs, kwargs), train), metrics, by, depth)
+    return _report(_traced(_loaded(model, inputs, kwargs, traffic), train), metrics, by, depth, traffic=traffic)
 
 
 def compare(
@@ -101,6 +107,7 @@ def compare(
     by: By = "stage",
     depth: int | None = None,
     train: bool = False,
+    traffic: Traffic | None = None,
 ) -> Comparison:
     """Trace a network and its Cross Stage Partial twin, with its control if asked for, and compute the named metrics.
 
@@ -109,27 +116,44 @@ def compare(
     Raises:
         CspanalyzeError: also where the network cannot be made partial as asked.
     """
-    from cspanalyze.csp import to_csp
-
-    base = _traced(_loaded(model, inputs, kwargs), train)
-    chosen = {field.name: getattr(csp, field.name) for field in fields(csp) if field.name != "control"}
-    twin = to_csp(base.loaded.model, **chosen)
-    variants = [_variant(base, twin, (metrics, by, depth), "CSP", train)]
+    asked = _Asked(tuple(metrics), by, depth, train, traffic)
+    base = _traced(_loaded(model, inputs, kwargs, traffic), train)
+    twin = twin_of(base.loaded.model, csp)
+    variants = [_variant(base, twin, asked, "CSP")]
     if csp.control:
         presets = {change.preset for change in twin.changes}  # auto must not decide anew
-        preset = presets.pop() if len(presets) == 1 else csp.preset
-        control = to_csp(base.loaded.model, **{**chosen, "preset": preset}, control=True)
-        variants.append(_variant(base, control, (metrics, by, depth), CONTROL, train))
+        same = replace(csp, preset=presets.pop()) if len(presets) == 1 else csp  # type: ignore[arg-type]
+        variants.append(_variant(base, twin_of(base.loaded.model, same, control=True), asked, CONTROL))
     changes = tuple(replace(change, stage=_stage_name(change.stage, base.graph)) for change in twin.changes)
-    comparison = Comparison(_report(base, metrics, by, depth), tuple(variants), changes)
+    comparison = Comparison(_report(base, metrics, by, depth, traffic=traffic), tuple(variants), changes)
     return replace(comparison, sentences=conclusions(comparison))
 
 
-def _variant(
-    base: Traced, twin: CspTwin, asked: tuple[Sequence[str], By, int | None], name: str, train: bool
-) -> Report:
+def twin_of(model: nn.Module, csp: Csp, *, control: bool = False) -> CspTwin:
+    """The Cross Stage Partial twin of a network, or its control, made on a copy."""
+    from cspanalyze.csp import to_csp
+
+    chosen = {field.name: getattr(csp, field.name) for field in fields(csp) if field.name != "control"}
+    return to_csp(model, **chosen, control=control)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a comparison shows of each of its networks."""
+
+    metrics: tuple[str, ...]
+    by: By
+    depth: int | None
+    train: bool
+    traffic: Traffic | None
+
+
+def _variant(base: Traced, twin: CspTwin, asked: _Asked, name: str) -> Report:
     changed = replace(base.loaded, model=twin.model, notes=twin.notes, guessed=False)
-    return _report(Traced(changed, _graph(changed, train, real=base.graph.method != "meta")), *asked, variant=name)
+    if asked.traffic is not None:
+        changed = in_layout(changed, asked.traffic.layout)
+    traced = Traced(changed, _graph(changed, asked.train, real=base.graph.method != "meta"))
+    return _report(traced, asked.metrics, asked.by, asked.depth, variant=name, traffic=asked.traffic)
 
 
 def _stage_name(path: str, graph: ModelGraph) -> str:
@@ -151,9 +175,11 @@ class Traced:
     graph: ModelGraph
 
 
-def _loaded(model: Network, inputs: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Loaded:
+def _loaded(
+    model: Network, inputs: Sequence[Any], kwargs: Mapping[str, Any] | None, traffic: Traffic | None = None
+) -> Loaded:
     if isinstance(model, str | Request):
-        model = load(model)
+        model = load(model) if traffic is None else in_layout(load(model), traffic.layout)
     if isinstance(model, Loaded) and not inputs and not kwargs:
         return model
     from cspanalyze.sources.inputs import given
@@ -204,7 +230,14 @@ def _explained(error: TraceError, loaded: Loaded) -> TraceError:
     return TraceError(f"{said}; the input was {tried}: is it what {loaded.name} takes?")
 
 
-def _report(traced: Traced, metrics: Sequence[str], by: By, depth: int | None, variant: str = "") -> Report:
+def _report(
+    traced: Traced,
+    metrics: Sequence[str],
+    by: By,
+    depth: int | None,
+    variant: str = "",
+    traffic: Traffic | None = None,
+) -> Report:
     from cspanalyze.analyses import Grouping, run
 
     loaded, graph = traced.loaded, traced.graph
@@ -219,7 +252,8 @@ def _report(traced: Traced, metrics: Sequence[str], by: By, depth: int | None, v
         notes=(*loaded.notes, *graph.notes),
         versions=versions(),
     )
-    return Report(subject, grouping.names, run(graph, metrics, grouping))
+    report = Report(subject, grouping.names, run(graph, metrics, grouping))
+    return report if traffic is None else with_traffic(report, graph, grouping, traffic, number=1 if variant else 0)
 
 
 def versions() -> tuple[tuple[str, str], ...]:

@@ -9,7 +9,7 @@ from cspanalyze.renderers.columns import heading
 from cspanalyze.renderers.figures import UNKNOWN
 from cspanalyze.renderers.grid import Block, Cell, Column, Grid, Line
 from cspanalyze.renderers.layout import PLAIN, Layout, main_metric, shown
-from cspanalyze.renderers.tabulation import TOTAL, Figures, Group, counted, figure_of, figures_of, label
+from cspanalyze.renderers.tabulation import Figures, Group, counted, figure_of, figures_of, label, totals
 from cspanalyze.renderers.tree import Branch, adder, branches
 from cspanalyze.results import Number, Report, Result
 
@@ -61,7 +61,10 @@ def report_grid(report: Report, layout: Layout = PLAIN) -> Grid:
     if table.main is not None:
         title = heading(table.main.metric).title
         columns.insert(table.place, Column("share", f"of {title}", "left", glued=True, dispensable=True))
-    blocks = (*(Block((line,)) for line in body), Block((table.group(TOTAL),), total=True))
+    blocks = (
+        *(Block((line,)) for line in body),
+        *(Block((table.group(group),), total=True) for group in totals(report)),
+    )
     return Grid((Column("", align="left"),), tuple(columns), blocks)
 
 

@@ -54,6 +54,29 @@ HEADINGS: Mapping[str, Heading] = MappingProxyType(
         ),
         "unfused_bytes": Heading("unfused bytes", "unfused bytes = inputs + outputs of every operation, weights once"),
         "fused_bytes": Heading("fused bytes", glued=True),
+        "traffic_bytes": Heading(
+            "cache-model bytes", "cache-model bytes = read from memory into a cache on the chip, modelled"
+        ),
+        "write_back_bytes": Heading("cache-model write-backs", glued=True),
+        "simulated_bytes": Heading("simulated bytes"),
+        "model_error_percent": Heading("model error", "model error = cache-model bytes / simulated - 1", glued=True),
+        "counted_bytes": Heading("counter bytes"),
+        "roofline_us": Heading("roofline time"),
+        "memory_bound_percent": Heading(
+            "bound by memory",
+            "bound by memory = share of the roofline time in operations that memory binds",
+            glued=True,
+        ),
+        "arithmetic_intensity": Heading(
+            "arithmetic intensity", "arithmetic intensity = 2 x MACs / bytes read and written back", more_is_better=True
+        ),
+        "energy_mj": Heading("energy estimate"),
+        "latency_ms": Heading("latency median", "latency = wall time of one run"),
+        "latency_iqr_ms": Heading("latency IQR", "IQR = distance between the quartiles", glued=True),
+        "throughput": Heading("throughput", "throughput = batch size / median latency", more_is_better=True),
+        "measured_peak_bytes": Heading("peak memory", "peak memory = allocated by one run, beyond weights and input"),
+        "roofline_ms": Heading("roofline bound"),
+        "paired_ratio": Heading("paired ratio", hidden=True),
         "moc_min": Heading("MoC min", "MoC = MACs per CIO element of a convolution", more_is_better=True, whole=min),
         "moc_median": Heading("MoC median", more_is_better=True, glued=True),
         "peak_bytes": Heading("peak memory", "peak memory = live activations and input, no weights", whole=max),

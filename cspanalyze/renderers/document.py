@@ -6,6 +6,7 @@ import math
 
 from cspanalyze.renderers.arrangement import FOLDED, folded_rows, report_grid
 from cspanalyze.renderers.columns import conventions, heading
+from cspanalyze.renderers.curves import curve_grids
 from cspanalyze.renderers.engines import COUNTS, REMARKS, engine_grids
 from cspanalyze.renderers.grid import Document, Grid
 from cspanalyze.renderers.layout import PLAIN, Layout, shown
@@ -27,6 +28,8 @@ def document(record: Record, layout: Layout = PLAIN) -> Document:
         sentences = record.sentences
     else:
         grids, sentences = [report_grid(record, layout)], ()
+    if layout.curve:
+        grids += curve_grids(record)
     remarks = [*_formulas(record), *conventions(base.results), *_folding(grids[0])]
     remarks += [*_coverage(record), *_gaps(record), _provenance(base.subject)]
     return Document(_title(record), tuple(grids), (*remarks, *_notes(record)), tuple(sentences))
@@ -51,6 +54,7 @@ def _provenance(subject: Subject) -> str:
     versions = ", ".join(f"{package} {version}" for package, version in subject.versions)
     inputs = ", ".join(subject.inputs) or "none"
     traced = {"meta": "traced on the meta device, nothing is computed", "as run": "counted while it ran"}
+    traced["measured"] = "measured on this machine"
     how = traced.get(subject.method, f"data-dependent: counted on one {subject.method}")
     return f"input {inputs}; {subject.mode} mode; {how}; {versions}"
 

@@ -15,13 +15,15 @@ class Layout:
     """Arrangement of a report's rows.
 
     `tree` nests groups by the dots in their names, each with the sums of what is below it; `fold` draws equal
-    neighbours in it as one row; `top` keeps only that many groups, those with the largest figures, in a flat table.
+    neighbours in it as one row; `top` keeps only that many groups, those with the largest figures, in a flat table;
+    `curve` adds the record's curves as tables.
     Files for machines are the same under every layout.
     """
 
     tree: bool = False
     fold: bool = True
     top: int | None = None
+    curve: bool = False
 
 
 PLAIN = Layout()

@@ -51,9 +51,15 @@ def comparison_grid(comparison: Comparison) -> Grid:
         labels=(Column("", align="left"), Column("", align="left")),
         columns=tuple(each.column for each in figures),
         blocks=tuple(
-            Block(tuple(_lines(comparison, figures, group)), group is TOTAL) for group in (*_groups(comparison), TOTAL)
+            Block(tuple(_lines(comparison, figures, group)), group is TOTAL)
+            for group in (*_groups(comparison), *totals(comparison.base))
         ),
     )
+
+
+def totals(report: Report) -> tuple[None, ...]:
+    """The row of totals, unless the report knows none (measurements at several batch sizes have no sum)."""
+    return (TOTAL,) if not report.results or any(result.total is not None for result in report.results) else ()
 
 
 def changes_grid(changes: Sequence[StageChange]) -> Grid:

@@ -1,0 +1,219 @@
+"""`latency()`: how long a network takes on the machine at hand, beside its twin and beside its roofline bound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from cspanalyze.errors import CspanalyzeError, UsageError
+from cspanalyze.hardware import Profile
+from cspanalyze.pipeline.analysis import Csp, twin_of, versions
+from cspanalyze.pipeline.layouts import Layout, in_layout
+from cspanalyze.results import Comparison, Record, Report, Result, Row, Subject
+from cspanalyze.sources import Loaded, Request, load
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from cspanalyze.measure.timing import Timing
+
+Device = Literal["cpu", "cuda"]
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """How to measure: `batches` one after another, each for `seconds`; `train` times forward, loss and backward.
+
+    `threads` None means all processors that this process may use; `profile` adds the roofline bound of that hardware.
+    """
+
+    batches: tuple[int, ...] = (1,)
+    train: bool = False
+    layout: Layout = "nchw"
+    compile: bool = False
+    device: Device = "cpu"
+    threads: int | None = None
+    seconds: float = 5.0
+    profile: Profile | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """One network at one batch size."""
+
+    timing: Timing
+    peak_bytes: int | None
+    bound_ms: float | None
+
+
+def latency(request: Request, csp: Csp | None = None, conditions: Conditions = Conditions()) -> Record:
+    """Wall time, throughput and memory of a network, or of a network and its CSP twin in paired, interleaved runs.
+
+    Weights and inputs are random. The record has one group for every batch size; `latency_ms` is the median over
+    rounds, and `latency_iqr_ms` the distance between the quartiles. Without an optimiser's step: a training step is
+    forward, the sum of the outputs as loss, and backward.
+
+    Raises:
+        CspanalyzeError: the network cannot be built with data, run, compiled or made partial.
+    """
+    from cspanalyze.measure import timing
+
+    if conditions.device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise UsageError("--device cuda: torch sees no CUDA device here; leave it out to run on the CPU")
+    threads, busy = conditions.threads or timing.processors(), timing.load()
+    columns: list[list[_Measured]] = []
+    loaded = _with_numbers(request)
+    with timing.pinned(threads):
+        for batch in conditions.batches:
+            at = loaded if conditions.batches == (1,) and request.batch is None else _with_numbers(request, batch)
+            columns.append(_measured_at(at, csp, conditions))
+    notes = (
+        *filter(None, (busy,)),
+        f"measured on {timing.machine(conditions.device, threads)}",
+        f"{'training step' if conditions.train else 'inference'}, {conditions.layout}"
+        + (", torch.compile" if conditions.compile else ", eager")
+        + f"; median of {min(len(m.timing.seconds) for column in columns for m in column)} rounds or more, interleaved",
+    )
+    reports = [
+        _report(loaded, conditions, [column[number] for column in columns], "CSP" if number else "", notes)
+        for number in range(len(columns[0]))
+    ]
+    if csp is None:
+        return reports[0]
+    ratios = [_paired(column) for column in columns]
+    twin = replace(reports[1], results=(*reports[1].results, _ratio_result(conditions, ratios)))
+    sentences = tuple(_sentence(batch, ratio) for batch, ratio in zip(conditions.batches, ratios, strict=True))
+    return Comparison(reports[0], (twin,), sentences=sentences)
+
+
+def _with_numbers(request: Request, batch: int | None = None) -> Loaded:
+    wanted = request if batch is None or request.input_from else replace(request, batch=batch)
+    loaded = load(wanted).with_data()
+    if loaded is None:
+        raise UsageError(f"{request.model} cannot be built with data, so it cannot be run")
+    return loaded
+
+
+def _measured_at(loaded: Loaded, csp: Csp | None, conditions: Conditions) -> list[_Measured]:
+    """The base and its twin at one batch size."""
+    from cspanalyze.measure import timing
+
+    models = [loaded.model] if csp is None else [loaded.model, twin_of(loaded.model, csp).model]
+    placed = [in_layout(replace(loaded, model=model), conditions.layout) for model in models]
+    bounds = [_bound_ms(each, conditions) for each in placed]
+    steps = [_step(each, conditions) for each in placed]
+    try:
+        timings = timing.time_side_by_side(steps, conditions.seconds * len(steps), _synchronizer(conditions.device))
+        peaks = [timing.peak_bytes(step, conditions.device) for step in steps]
+    except CspanalyzeError:
+        raise
+    except Exception as error:
+        what = "compile and run" if conditions.compile else "run"
+        line = str(error).strip().partition("\n")[0]
+        raise UsageError(f"{loaded.name} cannot {what} here: {type(error).__name__}: {line}") from error
+    return [_Measured(*parts) for parts in zip(timings, peaks, bounds, strict=True)]
+
+
+def _bound_ms(loaded: Loaded, conditions: Conditions) -> float | None:
+    """Roofline time of a forward pass; of a training step no traffic is modelled."""
+    if conditions.profile is None or conditions.train:
+        return None
+    from cspanalyze.pipeline.analysis import analyze
+    from cspanalyze.pipeline.traffic import Traffic
+
+    report = analyze(loaded, metrics=(), traffic=Traffic(conditions.profile, layout=conditions.layout, bound=True))
+    if "roofline_us" not in report.metrics:
+        return None
+    return float(report.result("roofline_us").total or 0) / 1e3
+
+
+def _step(loaded: Loaded, conditions: Conditions) -> Callable[[], Any]:
+    import torch
+    from torch.utils._pytree import tree_map
+
+    from cspanalyze.tracing.values import tensors_in
+
+    def moved(leaf: Any) -> Any:
+        return leaf.to(conditions.device) if isinstance(leaf, torch.Tensor) else leaf
+
+    model: nn.Module = loaded.model.to(conditions.device).train(conditions.train)
+    args, kwargs = tree_map(moved, (loaded.args, dict(loaded.kwargs)))
+    run: Any = torch.compile(model) if conditions.compile else model
+    if not conditions.train:
+
+        def infer() -> None:
+            with torch.inference_mode():
+                run(*args, **kwargs)
+
+        return infer
+
+    def train() -> None:
+        outputs = [tensor for tensor in tensors_in(run(*args, **kwargs)) if tensor.requires_grad]
+        torch.autograd.backward([tensor.sum() for tensor in outputs])
+        model.zero_grad(set_to_none=True)
+
+    return train
+
+
+def _synchronizer(device: Device) -> Callable[[], None]:
+    import torch
+
+    return torch.cuda.synchronize if device == "cuda" else lambda: None
+
+
+def _report(
+    loaded: Loaded, conditions: Conditions, column: Sequence[_Measured], variant: str, notes: tuple[str, ...]
+) -> Report:
+    names = tuple(f"batch {batch}" for batch in conditions.batches)
+    images = conditions.batches
+
+    def result(metric: str, unit: str, values: Sequence[float | int | None], note: str = "") -> Result:
+        rows = tuple(Row(name, "", value) for name, value in zip(names, values, strict=True))
+        return Result(metric, unit, "measured", rows, None, additive=False, note=note)
+
+    middles = [each.timing.quartiles[1] for each in column]
+    spreads = [each.timing.quartiles[2] - each.timing.quartiles[0] for each in column]
+    results = [
+        result("latency_ms", "ms", [1e3 * middle for middle in middles]),
+        result("latency_iqr_ms", "ms", [1e3 * spread for spread in spreads]),
+        result("throughput", "1/s", [n / middle for n, middle in zip(images, middles, strict=True)]),
+        result("measured_peak_bytes", "bytes", [each.peak_bytes for each in column]),
+    ]
+    if conditions.profile is not None and any(each.bound_ms is not None for each in column):
+        note = f"of {conditions.profile.name} by the cache model: a bound, no prediction"
+        bound = result("roofline_ms", "ms", [each.bound_ms for each in column], note)
+        results.append(replace(bound, method="cache-model"))
+    subject = Subject(
+        name=loaded.name, source=loaded.source, inputs=loaded.inputs, mode="train" if conditions.train else "eval",
+        method="measured", variant=variant, notes=(*loaded.notes, *notes), versions=versions(),
+    )  # fmt: skip
+    return Report(subject, names, tuple(results))
+
+
+def _paired(column: Sequence[_Measured]) -> tuple[float, float, float]:
+    """Quartiles of the twin's time over the base's, round by round."""
+    from cspanalyze.measure.timing import quartiles
+
+    base, twin = column[0].timing.seconds, column[1].timing.seconds
+    return quartiles([ours / theirs for ours, theirs in zip(twin, base, strict=True)])
+
+
+def _ratio_result(conditions: Conditions, ratios: Sequence[tuple[float, float, float]]) -> Result:
+    rows = tuple(
+        Row(f"batch {batch}", "", middle, f"quartiles {low:.3f} and {high:.3f}")
+        for batch, (low, middle, high) in zip(conditions.batches, ratios, strict=True)
+    )
+    return Result("paired_ratio", "CSP / base", "measured", rows, None, additive=False)
+
+
+def _sentence(batch: int, ratio: tuple[float, float, float]) -> str:
+    low, middle, high = ratio
+    paired = f"paired ratio {middle:.2f}, quartiles {low:.2f} to {high:.2f}"
+    if low <= 1 <= high:
+        return f"At batch {batch} the times of CSP and of the base do not differ clearly ({paired})."
+    verb = "less" if middle < 1 else "more"
+    return f"At batch {batch} CSP takes {100 * abs(middle - 1):.1f} % {verb} time than the base ({paired})."
