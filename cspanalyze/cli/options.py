@@ -26,9 +26,9 @@ Init = Literal["reset", "slice"]
 By = Literal["stage", "module", "layer", "op"]
 
 _MODEL_HELP = (
-    "Built-in name, timm:NAME, torchvision:NAME, hf:CONFIG.json (transformers), path/model.pt2 (torch.export; read as "
-    "data, nothing in it is executed), package.module:CALLABLE or path/file.py:CALLABLE. The user's .py file is "
-    "EXECUTED. Nothing is ever downloaded."
+    "Built-in name, timm:NAME, torchvision:NAME, hf:CONFIG.json (transformers), path/net.cfg (Darknet) or "
+    "path/model.pt2 (torch.export), both read as data, package.module:CALLABLE or path/file.py:CALLABLE. The user's "
+    ".py file is EXECUTED. Nothing is ever downloaded."
 )
 _INPUT_HELP = "1x3x224x224, 1x3x224x224:float16 or, for a keyword, ids=1x128:int64. Repeat for several."
 _INPUT_FROM_HELP = "Function that returns a tensor, a tuple or a dict. The file is EXECUTED."

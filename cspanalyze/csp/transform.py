@@ -18,6 +18,7 @@ from cspanalyze.csp.resizing import NORMS, Cut, narrow_copy
 from cspanalyze.csp.shadow import run, shadow
 from cspanalyze.csp.split import check_gamma
 from cspanalyze.csp.stage import CSPStage
+from cspanalyze.darknet.network import DarknetNet
 from cspanalyze.errors import CspError
 from cspanalyze.results import StageChange
 
@@ -73,6 +74,11 @@ def to_csp(
     """
     _check_words(fusion=fusion, preset=preset, inner=inner, init=init)
     check_gamma(gamma)
+    if isinstance(model, DarknetNet):
+        raise CspError(
+            "a network of Darknet layers is a list without blocks that could be made partial: take a built-in network "
+            "like resnet50, or one that is partial already (cspanalyze models csp)"
+        )
     found = find_stages(model)
     skipped = _skipped(found, stages)
     if all(skipped):

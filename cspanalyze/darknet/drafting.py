@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
 
 from cspanalyze.darknet.sections import Option, Section
+
+Part = Literal["", "stem", "neck", "head"]
 
 
 class Draft:
@@ -16,6 +20,7 @@ class Draft:
     def __init__(self, height: int, width: int, channels: int = 3, activation: str = "leaky") -> None:
         self.activation = activation
         size = (("width", width), ("height", height), ("channels", channels))
+        self._part: Part = ""
         self._sections = [_section("net", dict(size))]
 
     @property
@@ -28,9 +33,13 @@ class Draft:
         """Position of the last layer; -1 before the first."""
         return len(self._sections) - 2
 
+    def begin(self, part: Part) -> None:
+        """Say what the layers from here on belong to; "" is the backbone, whose stages are cut by the map's size."""
+        self._part = part
+
     def add(self, name: str, **options: int | float | str) -> int:
         """Add a section as it is."""
-        self._sections.append(_section(name, options))
+        self._sections.append(replace(_section(name, options), part=self._part))
         return self.last
 
     def conv(self, filters: int, size: int, stride: int = 1, *, groups: int = 1, activation: str | None = None) -> int:
@@ -73,6 +82,7 @@ class Draft:
 
     def classifier(self, classes: int, *, mean_last: bool = False) -> int:
         """Global mean and 1x1 convolution, or the other way round, and softmax."""
+        self.begin("head")
         if mean_last:
             self.plain_conv(classes)
             self.add("avgpool")

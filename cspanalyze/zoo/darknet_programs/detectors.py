@@ -15,6 +15,7 @@ def detector(config: DetectorConfig) -> tuple[Section, ...]:
     """Three heads, for maps a 32nd, a 16th and an 8th of the image."""
     draft = Draft(config.side, config.side, activation=config.activation)
     ends = stages(draft, config.backbone)
+    draft.begin("neck")
     _zigzag(draft, 512, 3)
     if config.pyramid_pooling:
         _pyramid_pooling(draft)
@@ -47,10 +48,12 @@ def _pyramid_pooling(draft: Draft) -> None:
 
 def _head(draft: Draft, filters: int, scale: int, classes: int) -> None:
     """3x3, 1x1 to three boxes with classes, and the head. `scale` 0 is the finest."""
+    draft.begin("head")
     draft.conv(filters, 3)
     draft.plain_conv(3 * (classes + 5))
     mask = ",".join(str(3 * scale + i) for i in range(3))
     draft.add("yolo", mask=mask, anchors=_ANCHORS, classes=classes, num=9)
+    draft.begin("neck")
 
 
 def _top_down_heads(draft: Draft, coarse: int, ends: list[int], classes: int) -> None:
@@ -93,12 +96,15 @@ def tiny_detector(config: TinyConfig) -> tuple[Section, ...]:
         _residual_heads(draft, fine, coarse, config.num_classes)
         return draft.sections
     draft.conv(1024, 3)
+    draft.begin("neck")
     narrow = draft.conv(256, 1)
+    draft.begin("head")
     draft.conv(512, 3)
     _tiny_head(draft, "3,4,5", config.num_classes)
     draft.route(narrow)
     draft.conv(128, 1)
     draft.route(draft.upsample(), fine)
+    draft.begin("head")
     draft.conv(256, 3)
     _tiny_head(draft, "1,2,3", config.num_classes)
     return draft.sections
@@ -108,6 +114,7 @@ def _residual_heads(draft: Draft, fine: int, coarse: int, classes: int) -> None:
     """Sums instead of concatenations; a sum with a wider map adds the channels that both have."""
     draft.conv(512, 3)
     draft.shortcut(coarse, draft.activation)
+    draft.begin("neck")
     narrow = draft.conv(256, 1)
     deep = draft.conv(256, 3)
     draft.shortcut(narrow, draft.activation)
@@ -123,5 +130,7 @@ def _residual_heads(draft: Draft, fine: int, coarse: int, classes: int) -> None:
 
 
 def _tiny_head(draft: Draft, mask: str, classes: int) -> None:
+    draft.begin("head")
     draft.plain_conv(3 * (classes + 5))
     draft.add("yolo", mask=mask, anchors=_TINY_ANCHORS, classes=classes, num=6)
+    draft.begin("neck")
