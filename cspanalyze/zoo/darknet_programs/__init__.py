@@ -7,6 +7,7 @@ from cspanalyze.zoo.darknet_programs.backbones import classifier
 from cspanalyze.zoo.darknet_programs.detectors import detector, tiny_detector
 from cspanalyze.zoo.darknet_programs.mobile import cross_mobile, mobile
 from cspanalyze.zoo.darknet_programs.others import dense, reference, res2net
+from cspanalyze.zoo.darknet_programs.pelee import pelee
 from cspanalyze.zoo.tables.darknet_configs import (
     CfgConfig,
     ClassifierConfig,
@@ -17,9 +18,10 @@ from cspanalyze.zoo.tables.darknet_configs import (
     ReferenceConfig,
     Res2NetConfig,
 )
+from cspanalyze.zoo.tables.pelee import PeleeConfig
 
 
-def sections(config: CfgConfig) -> tuple[Section, ...]:
+def sections(config: CfgConfig | PeleeConfig) -> tuple[Section, ...]:
     """The network of `config`."""
     match config:
         case ClassifierConfig():
@@ -36,5 +38,7 @@ def sections(config: CfgConfig) -> tuple[Section, ...]:
             return reference(config)
         case Res2NetConfig():
             return res2net(config)
+        case PeleeConfig():
+            return pelee(config)
         case _:
             return tiny_detector(config)
