@@ -53,8 +53,8 @@ _REFERENCE = replace(_PARTIAL, stem="darknet", last_width=1024)
 _REFERENCE_B = replace(_REFERENCE, last_width=0, fusion="last")
 _DENSE, _DENSE_B = (replace(config, layer="one-way") for config in (_REFERENCE, _REFERENCE_B))
 _SLICE = "stages 2 to 4 are partial by a channel slice, transition 2 comes behind the pool"
-_REF = "read as: the stem of Darknet Ref., partial stages of PeleeNet's depths, a 1x1 to 1,024"
-_REF_B = "read as: the stem of Darknet Ref., partial stages of PeleeNet's depths, fusion last"
+_REF = "the stem of Darknet Ref., partial stages of PeleeNet's depths, a 1x1 to 1,024"
+_REF_B = "the stem of Darknet Ref., partial stages of PeleeNet's depths, fusion last"
 
 
 _ONE_WAY = "dense layers of one way"
