@@ -129,13 +129,46 @@ class StageChange:
 
 
 @dataclass(frozen=True, slots=True)
+class LayerDifference:
+    """Where two networks differ: the layers of each in words and by path, and by how much the second costs more.
+
+    `count` differences of one stage read the same, and `macs` and `params` are those of all of them; `stage` is "" for
+    those of the whole network (activations).
+    """
+
+    kind: str
+    stage: str
+    base: str
+    variant: str
+    base_layers: tuple[str, ...]
+    variant_layers: tuple[str, ...]
+    macs: int
+    params: int
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """The layers of a variant beside those of the base: how many are of the same shape, and all that differ."""
+
+    variant: str
+    same: int
+    differences: tuple[LayerDifference, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
-    """A network beside its variants; `changes` say stage by stage what the transform did, `sentences` what it means."""
+    """A network beside others.
+
+    For the twin that the CSP transform made, `changes` say stage by stage what it did; for networks that were named,
+    `alignments` say layer by layer where they differ. `sentences` say what it means.
+    """
 
     base: Report
     variants: tuple[Report, ...]
     changes: tuple[StageChange, ...] = ()
     sentences: tuple[str, ...] = ()
+    alignments: tuple[Alignment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

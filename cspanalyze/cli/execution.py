@@ -40,7 +40,7 @@ def show(
     layout = Layout(tree=options.by == "module", fold=not options.unfold, top=options.top)
     target.write(render(record, target.format, target.style, layout))
     if options.strict:
-        _refuse_gaps(record)
+        refuse_gaps(record)
 
 
 def _record(options: NetworkOptions, request: Request, metrics: Sequence[str]) -> Record:
@@ -80,7 +80,12 @@ def _csp(options: NetworkOptions) -> Csp:
     return Csp(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
 
 
-def _refuse_gaps(record: Record) -> None:
+def refuse_gaps(record: Record) -> None:
+    """Refuse totals that leave something out.
+
+    Raises:
+        IncompleteError: an operation has no formula.
+    """
     from cspanalyze.renderers.layout import shown
     from cspanalyze.renderers.tabulation import reports
 

@@ -72,7 +72,7 @@ def analyze(
     Raises:
         CspanalyzeError: the network cannot be built or traced, or an argument is off.
     """
-    return _report(_traced(_loaded(model, inputs, kwargs)), metrics, by, depth)
+    return report_of(traced_of(loaded_of(model, inputs, kwargs)), metrics, by, depth)
 
 
 def compare(
@@ -93,7 +93,7 @@ def compare(
     """
     from cspanalyze.csp import to_csp
 
-    base = _traced(_loaded(model, inputs, kwargs))
+    base = traced_of(loaded_of(model, inputs, kwargs))
     twin = to_csp(
         base.loaded.model,
         gamma=csp.gamma,
@@ -105,9 +105,9 @@ def compare(
         seed=csp.seed,
     )
     changed = replace(base.loaded, model=twin.model, notes=twin.notes, guessed=False)
-    variant = _Traced(changed, _graph(changed, real=base.graph.method != "meta"))
-    base_report = _report(base, metrics, by, depth)
-    csp_report = _report(variant, metrics, by, depth, variant="CSP")
+    variant = Traced(changed, _graph(changed, real=base.graph.method != "meta"))
+    base_report = report_of(base, metrics, by, depth)
+    csp_report = report_of(variant, metrics, by, depth, variant="CSP")
     changes = tuple(replace(change, stage=_stage_name(change.stage, base.graph)) for change in twin.changes)
     comparison = Comparison(base_report, (csp_report,), changes)
     return replace(comparison, sentences=conclusions(comparison))
@@ -120,14 +120,15 @@ def _stage_name(path: str, graph: ModelGraph) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Traced:
+class Traced:
     """A network and its graph."""
 
     loaded: Loaded
     graph: ModelGraph
 
 
-def _loaded(model: Network, inputs: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Loaded:
+def loaded_of(model: Network, inputs: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Loaded:
+    """The network that an argument of `analyze` stands for, with its input."""
     if isinstance(model, str | Request):
         model = load(model)
     if isinstance(model, Loaded) and not inputs and not kwargs:
@@ -137,16 +138,16 @@ def _loaded(model: Network, inputs: Sequence[Any], kwargs: Mapping[str, Any] | N
     return given(model, inputs, kwargs or {})
 
 
-def _traced(loaded: Loaded) -> _Traced:
+def traced_of(loaded: Loaded) -> Traced:
     """Trace on the meta device; where the control flow needs data, once more with real weights and inputs."""
     try:
-        return _Traced(loaded, _graph(loaded))
+        return Traced(loaded, _graph(loaded))
     except TraceError as error:
         real = loaded.with_data() if _needs_data(error) else None
         if real is None:
             raise _explained(error, loaded) from error
     try:
-        return _Traced(real, _graph(real, real=True))
+        return Traced(real, _graph(real, real=True))
     except TraceError as error:
         raise _explained(error, loaded) from error
 
@@ -172,7 +173,8 @@ def _explained(error: TraceError, loaded: Loaded) -> TraceError:
     return TraceError(f"{said}; the input was {tried}: is it what {loaded.name} takes?")
 
 
-def _report(traced: _Traced, metrics: Sequence[str], by: By, depth: int | None, variant: str = "") -> Report:
+def report_of(traced: Traced, metrics: Sequence[str], by: By, depth: int | None, variant: str = "") -> Report:
+    """The named metrics of a traced network."""
     from cspanalyze.analyses import Grouping, run
 
     loaded, graph = traced.loaded, traced.graph

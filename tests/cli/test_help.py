@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-COMMANDS = ("cio", "export", "flops", "models", "paper", "params", "summary", "sweep")
+COMMANDS = ("cio", "compare", "export", "flops", "models", "paper", "params", "summary", "sweep")
 HEAVY = ("torch", "timm", "torchvision", "plotly", "networkx", "numpy", "rich", "pydantic", "cattrs")
 
 
@@ -45,7 +45,7 @@ def test_help_of_a_command(run: Any, command: str) -> None:
     assert f"Example: cspanalyze {command}" in text
     if command != "paper":
         assert "is then executed" in text
-    if command not in ("export", "models", "paper", "sweep"):
+    if command not in ("compare", "export", "models", "paper", "sweep"):
         assert "BYPASS" in text
 
 
