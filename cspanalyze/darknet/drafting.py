@@ -76,6 +76,15 @@ class Draft:
         """Twice as large a map."""
         return self.add("upsample", stride=2)
 
+    def maxout(self, filters: int) -> int:
+        """The maximum over groups of channels, which leaves `filters`."""
+        return self.add("maxpool", maxpool_depth=1, out_channels=filters, stride=1, size=1)
+
+    def attention(self, layer: int, filters: int) -> int:
+        """The last map times a 1x1 of it through a sigmoid; `layer` is its position, `filters` its channels."""
+        self.plain_conv(filters, "logistic")
+        return self.add("sam", **{"from": self._back([layer])})
+
     def scale_channels(self, layer: int) -> int:
         """An earlier map with each channel times a number of the last vector."""
         return self.add("scale_channels", **{"from": self._back([layer])})

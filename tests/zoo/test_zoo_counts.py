@@ -37,6 +37,14 @@ PARAMETERS = {
     "cspvovnet57": 29_249_832,
     # Four layers on 32 channels: norm and 1x1 to 128, norm and 3x3 to 32.
     "cspdenseblock": sum(2 * c + 128 * c + 2 * 128 + 9 * 128 * 32 for c in (32, 64, 96, 128)),
+    # ResNet-18 without its classifier, 3 transposed convolutions with norm, 3 heads: arXiv 1904.07850, figure 6a.
+    "centernet-resnet18": 11_176_512
+    + 16 * 256 * (512 + 2 * 256)
+    + 3 * 2 * 256
+    + 3 * (9 * 256 * 64 + 64)
+    + 65 * (80 + 2 + 2),
+    # No other source; its MACs are those of the paper within 1 %, see test_zoo_detectors.
+    "snet49-thundernet": 1_148_019,
     # torchvision's published tables.
     "resnet18": 11_689_512,
     "resnet34": 21_797_672,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -13,9 +14,18 @@ from cspanalyze.analyses import Grouping, run
 from cspanalyze.darknet import Count, count_plan, plan_network
 from cspanalyze.zoo.darknet_programs import sections
 from cspanalyze.zoo.hardnet import links, width
+from cspanalyze.zoo.tables import pelee
 
-PELEE = [entry.name for entry in zoo.NETWORKS.values() if "pelee" in entry.name or entry.name.endswith("-ref")]
-NEW = [name for name in PELEE if name != "darknet/darknet-ref"]
+NEW = [entry.name for entry in pelee.ROWS]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Small maps gain nothing from more."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def _count(name: str, **overrides: object) -> Count:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cspanalyze.darknet.sections import Section
 from cspanalyze.zoo.darknet_programs.backbones import classifier
 from cspanalyze.zoo.darknet_programs.detectors import detector, tiny_detector
+from cspanalyze.zoo.darknet_programs.light_detectors import light_detector
 from cspanalyze.zoo.darknet_programs.mobile import cross_mobile, mobile
 from cspanalyze.zoo.darknet_programs.others import dense, reference, res2net
 from cspanalyze.zoo.darknet_programs.pelee import pelee
@@ -18,10 +19,11 @@ from cspanalyze.zoo.tables.darknet_configs import (
     ReferenceConfig,
     Res2NetConfig,
 )
+from cspanalyze.zoo.tables.light_detectors import LightDetectorConfig
 from cspanalyze.zoo.tables.pelee import PeleeConfig
 
 
-def sections(config: CfgConfig | PeleeConfig) -> tuple[Section, ...]:
+def sections(config: CfgConfig | PeleeConfig | LightDetectorConfig) -> tuple[Section, ...]:
     """The network of `config`."""
     match config:
         case ClassifierConfig():
@@ -38,6 +40,8 @@ def sections(config: CfgConfig | PeleeConfig) -> tuple[Section, ...]:
             return reference(config)
         case Res2NetConfig():
             return res2net(config)
+        case LightDetectorConfig():
+            return light_detector(config)
         case PeleeConfig():
             return pelee(config)
         case _:

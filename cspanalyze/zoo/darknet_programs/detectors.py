@@ -18,7 +18,7 @@ def detector(config: DetectorConfig) -> tuple[Section, ...]:
     draft.begin("neck")
     _zigzag(draft, 512, 3)
     if config.pyramid_pooling:
-        _pyramid_pooling(draft)
+        pyramid_pooling(draft)
         draft.conv(512, 1)
     coarse = _zigzag(draft, 512, 2, begin=1)
     if config.neck == "fpn":
@@ -35,7 +35,7 @@ def _zigzag(draft: Draft, filters: int, count: int, begin: int = 0) -> int:
     return draft.last
 
 
-def _pyramid_pooling(draft: Draft) -> None:
+def pyramid_pooling(draft: Draft) -> None:
     """The map beside its maxima over 5x5, 9x9 and 13x13."""
     entry = draft.last
     pools: list[int] = []
@@ -46,7 +46,7 @@ def _pyramid_pooling(draft: Draft) -> None:
     draft.route(*reversed(pools), entry)
 
 
-def _head(draft: Draft, filters: int, scale: int, classes: int) -> None:
+def head(draft: Draft, filters: int, scale: int, classes: int) -> None:
     """3x3, 1x1 to three boxes with classes, and the head. `scale` 0 is the finest."""
     draft.begin("head")
     draft.conv(filters, 3)
@@ -57,14 +57,14 @@ def _head(draft: Draft, filters: int, scale: int, classes: int) -> None:
 
 
 def _top_down_heads(draft: Draft, coarse: int, ends: list[int], classes: int) -> None:
-    _head(draft, 1024, 2, classes)
+    head(draft, 1024, 2, classes)
     last = coarse
     for scale, filters in ((1, 256), (0, 128)):
         draft.route(last)
         draft.conv(filters, 1)
         draft.route(draft.upsample(), ends[scale - 3])
         last = _zigzag(draft, filters, 5)
-        _head(draft, 2 * filters, scale, classes)
+        head(draft, 2 * filters, scale, classes)
 
 
 def _two_way_heads(draft: Draft, coarse: int, ends: list[int], classes: int) -> None:
@@ -76,12 +76,12 @@ def _two_way_heads(draft: Draft, coarse: int, ends: list[int], classes: int) -> 
         draft.route(draft.conv(filters, 1), upper)
         merged.append(_zigzag(draft, filters, 5))
     last = merged[2]
-    _head(draft, 256, 0, classes)
+    head(draft, 256, 0, classes)
     for scale, filters in ((1, 256), (2, 512)):
         draft.route(last)
         draft.route(draft.conv(filters, 3, 2), merged[2 - scale])
         last = _zigzag(draft, filters, 5)
-        _head(draft, 2 * filters, scale, classes)
+        head(draft, 2 * filters, scale, classes)
 
 
 def tiny_detector(config: TinyConfig) -> tuple[Section, ...]:
