@@ -146,43 +146,138 @@ class StageChange:
 
 
 @dataclass(frozen=True, slots=True)
+class LayerDifference:
+    """Where two networks differ: the layers of each in words and by path, and by how much the second costs more.
+
+    `count` differences of one stage read the same, and `macs` and `params` are those of all of them; `stage` is "" for
+    those of the whole network (activations).
+    """
+
+    kind: str
+    stage: str
+    base: str
+    variant: str
+    base_layers: tuple[str, ...]
+    variant_layers: tuple[str, ...]
+    macs: int
+    params: int
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """The layers of a variant beside those of the base: how many are of the same shape, and all that differ."""
+
+    variant: str
+    same: int
+    differences: tuple[LayerDifference, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
-    """A network beside its variants; `changes` say stage by stage what the transform did, `sentences` what it means."""
+    """A network beside others.
+
+    For the twin that the CSP transform made, `changes` say stage by stage what it did; for networks that were named,
+    `alignments` say layer by layer where they differ. `sentences` say what it means.
+    """
 
     base: Report
     variants: tuple[Report, ...]
     changes: tuple[StageChange, ...] = ()
     sentences: tuple[str, ...] = ()
+    alignments: tuple[Alignment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network known by name; `params` is None where they were not counted."""
+
+    name: str
+    params: int | None
+    source: str
+    input_size: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """The networks that can be named."""
+
+    models: tuple[Network, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFigure:
+    """A figure as a paper prints it, in units of `scale`, beside the count here, and its relative deviation.
+
+    `agrees` says whether all printed digits are the same. The last three are None where there is nothing to count.
+    """
+
+    metric: str
+    printed: str
+    scale: int
+    counted: int | None
+    deviation: float | None
+    agrees: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedRow:
+    """A network in a paper's table, and what is counted of the built-in one; `note` says how that was read."""
+
+    where: str
+    model: str
+    network: str
+    side: int
+    figures: tuple[PublishedFigure, ...]
+    status: Literal["exact", "differs", "reconstruction", "not built"]
+    note: str
+
+    def figure(self, *metrics: str) -> PublishedFigure | None:
+        """The first figure of one of these metrics, None if the paper prints none."""
+        return next((figure for figure in self.figures if figure.metric in metrics), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A paper's tables beside the counts here."""
+
+    source: str
+    rows: tuple[PublishedRow, ...]
 
 
 Record = Report | Comparison
-_KINDS: Mapping[str, type[Report] | type[Comparison]] = MappingProxyType({"report": Report, "comparison": Comparison})
+AnyRecord = Report | Comparison | Networks | Publication
+KINDS: Mapping[str, type[AnyRecord]] = MappingProxyType(
+    {"report": Report, "comparison": Comparison, "models": Networks, "publication": Publication}
+)
+"""What a JSON file can hold, by the word in its `kind`."""
 
 
-def to_json(record: Record) -> dict[str, Any]:
-    """The record as JSON-ready data: `{"schema": 1, "kind": "report" | "comparison", ...fields}`."""
-    kind = next(name for name, cls in _KINDS.items() if isinstance(record, cls))
+def to_json(record: AnyRecord) -> dict[str, Any]:
+    """The record as JSON-ready data: `{"schema": 1, "kind": "report" | "comparison" | .., ...fields}`."""
+    kind = next(name for name, cls in KINDS.items() if isinstance(record, cls))
     return {"schema": SCHEMA_VERSION, "kind": kind, **_converter().unstructure(record)}
 
 
-def from_json(data: Mapping[str, Any]) -> Record:
+def from_json(data: Mapping[str, Any]) -> AnyRecord:
     """Inverse of `to_json`.
 
     Raises:
         UsageError: the data is no run of this schema version, or a field is missing, unknown or of the wrong type.
     """
-    if not isinstance(data, Mapping) or data.get("schema") != SCHEMA_VERSION or data.get("kind") not in _KINDS:
-        raise UsageError(f"this is no cspanalyze run: expected schema {SCHEMA_VERSION} and a kind of {sorted(_KINDS)}")
+    if not isinstance(data, Mapping) or data.get("schema") != SCHEMA_VERSION or data.get("kind") not in KINDS:
+        raise UsageError(f"this is no cspanalyze run: expected schema {SCHEMA_VERSION} and a kind of {sorted(KINDS)}")
     body = {key: value for key, value in data.items() if key not in ("schema", "kind")}
     try:
-        return _converter().structure(body, _KINDS[data["kind"]])
+        return _converter().structure(body, KINDS[data["kind"]])
     except Exception as error:  # cattrs raises groups of whatever each field raised
         from cattrs import transform_error
 
         raise UsageError(f"the run file is damaged: {transform_error(error)[0]}") from error
 
 
-def dumps(record: Record) -> str:
+def dumps(record: AnyRecord) -> str:
     """The record as JSON text with a final newline."""
     return json.dumps(to_json(record), indent=1, allow_nan=False) + "\n"
 

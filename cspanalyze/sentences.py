@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cspanalyze.results import Comparison, Number, Report, StageChange
+from cspanalyze.results import Alignment, Comparison, Number, Report, StageChange
 
 CONTROL = "control"
 """Variant name of a twin's depth-matched control: the same transitions, gamma 0, no split."""
@@ -75,6 +75,34 @@ def conclusions(comparison: Comparison) -> tuple[str, ...]:
         if stages:
             sentences.append(stages)
     return tuple(sentences)
+
+
+def contrasts(comparison: Comparison) -> tuple[str, ...]:
+    """For every network a sentence on its totals, and one on its layers, beside the first."""
+    sentences = []
+    for variant, alignment in zip(comparison.variants, comparison.alignments, strict=True):
+        changes = _changes(comparison.base, variant)
+        less = [change for change in changes if change.after < change.before]
+        more = [change for change in changes if change.after > change.before]
+        said = [f"{word} {_listed(group)}" for word, group in (("lower", less), ("higher", more)) if group]
+        name, base = variant.subject.name, comparison.base.subject.name
+        totals = f"has {'; '.join(said)}" if said else "has the same totals"
+        sentences.append(f"Beside {base}, {name} {totals}. {_layers(alignment)}")
+    return tuple(sentences)
+
+
+def _layers(alignment: Alignment) -> str:
+    """How many layers differ, and which of the differences costs most."""
+    if not alignment.differences:
+        return f"All {alignment.same} layers do the same."
+    shapes = [each for each in alignment.differences if each.kind != "other activation"]
+    count = sum(each.count for each in shapes)
+    told = f"{alignment.same} layers are of the same shape, {count} {'is' if count == 1 else 'are'} not"
+    costly = max(shapes, key=lambda each: abs(each.macs), default=None)
+    if costly is None or not costly.macs:
+        return f"{told}; none of the differences changes MACs."
+    ours, theirs = costly.base or "nothing", costly.variant or "nothing"
+    return f"{told}; most in MACs ({costly.macs:+,}) is {theirs} instead of {ours} in {costly.stage or '(root)'}."
 
 
 def _summary(comparison: Comparison, variant: Report, changes: Sequence[_Change]) -> str:

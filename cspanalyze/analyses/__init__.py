@@ -28,7 +28,7 @@ CLOSED_FORM = "cio_closed_form"
 def run(graph: ModelGraph, metrics: Iterable[str], grouping: Grouping) -> tuple[Result, ...]:
     """The named results of one graph, in the order asked for.
 
-    `cio_closed_form` is left out where the network declares no stages, or the grouping is not by stage.
+    `cio_closed_form` is left out where the network declares no stages of a known kind, or the grouping is not by stage.
 
     Raises:
         UsageError: an unknown metric.
@@ -42,7 +42,8 @@ def _of_metric(view: View, metric: str) -> list[Result]:
     graph = view.graph
     if metric == CLOSED_FORM:
         shape = graph.spec(graph.inputs[0]).shape if graph.inputs else ()
-        if graph.plan is None or view.grouping.by != "stage" or len(shape) != 4:
+        known = graph.plan is not None and any(stage.parts is not None for stage in graph.plan.stages)
+        if graph.plan is None or not known or view.grouping.by != "stage" or len(shape) != 4:
             return []
         return [cio_closed_form(graph.plan, shape)]
     if metric not in ANALYSES:

@@ -44,7 +44,7 @@ def show(
 
     record = show_record(options, made, curve)
     if options.strict:
-        _refuse_gaps(record)
+        refuse_gaps(record)
 
 
 def show_record(options: NetworkOptions, make: Callable[[Request], Record], curve: bool = False) -> Record:
@@ -108,7 +108,12 @@ def csp_of(options: NetworkOptions) -> Csp:
     return Csp(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
 
 
-def _refuse_gaps(record: Record) -> None:
+def refuse_gaps(record: Record) -> None:
+    """Refuse totals that leave something out.
+
+    Raises:
+        IncompleteError: an operation has no formula.
+    """
     from cspanalyze.renderers.layout import shown
     from cspanalyze.renderers.tabulation import reports
 

@@ -25,12 +25,13 @@ Inner = Literal["keep", "scale"]
 Init = Literal["reset", "slice"]
 By = Literal["stage", "module", "layer", "op"]
 
-_MODEL_HELP = (
-    "Built-in name, timm:NAME, torchvision:NAME, hf:CONFIG.json (transformers), path/model.pt2 (torch.export; read as "
-    "data, nothing in it is executed), package.module:CALLABLE or path/file.py:CALLABLE. The user's .py file is "
-    "EXECUTED. Nothing is ever downloaded."
+MODEL_HELP = (
+    "Built-in name, timm:NAME, torchvision:NAME, hf:CONFIG.json (transformers), path/net.cfg (Darknet) or "
+    "path/model.pt2 (torch.export), both read as data, package.module:CALLABLE or path/file.py:CALLABLE. The user's "
+    ".py file is EXECUTED. Nothing is ever downloaded."
 )
-_INPUT_HELP = "1x3x224x224, 1x3x224x224:float16 or, for a keyword, ids=1x128:int64. Repeat for several."
+INPUT_HELP = "1x3x224x224, 1x3x224x224:float16 or, for a keyword, ids=1x128:int64. Repeat for several."
+BATCH_HELP = "Batch size of every input."
 _INPUT_FROM_HELP = "Function that returns a tensor, a tuple or a dict. The file is EXECUTED."
 _ARG_HELP = "Argument of the callable, like num_classes=10. Repeat for several."
 _GAMMA_HELP = (
@@ -43,7 +44,7 @@ _TRAIN_HELP = (
 )
 _CONTROL_HELP = "Compare with the twin's control too: the same transitions, gamma 0, no split."
 _OUTPUT_HELP = "Write to FILE; its suffix picks the format: .txt .json .csv .md .tex"
-_STRICT_HELP = "Exit with 3 if a total leaves out an operation that has no formula."
+STRICT_HELP = "Exit with 3 if a total leaves out an operation that has no formula."
 
 
 def option(panel: str, help: str, *names: str, metavar: str | None = None) -> Any:
@@ -80,16 +81,16 @@ class OutputOptions:
 class ModelOptions:
     """The MODEL argument. Apart, because an argument without default must come first."""
 
-    model: Annotated[str, Argument(metavar="MODEL", autocompletion=complete_model, help=_MODEL_HELP)]
+    model: Annotated[str, Argument(metavar="MODEL", autocompletion=complete_model, help=MODEL_HELP)]
 
 
 @dataclass(frozen=True)
 class NetworkOptions(OutputOptions, ModelOptions):
     """A network, its input, its twin, and how figures are grouped into rows."""
 
-    input: Annotated[list[str] | None, option(NETWORK, _INPUT_HELP, "--input", "-i", metavar="SHAPE")] = None
+    input: Annotated[list[str] | None, option(NETWORK, INPUT_HELP, "--input", "-i", metavar="SHAPE")] = None
     input_from: Annotated[str, option(NETWORK, _INPUT_FROM_HELP, metavar="FILE.py:FN")] = ""
-    batch: Annotated[int | None, option(NETWORK, "Batch size of every input.")] = None
+    batch: Annotated[int | None, option(NETWORK, BATCH_HELP)] = None
     dtype: Annotated[Dtype | None, option(NETWORK, "Convert the network and its inputs.")] = None
     arg: Annotated[list[str] | None, option(NETWORK, _ARG_HELP, "--arg", metavar="K=V")] = None
     csp: Annotated[bool, option(CSP, "Compare with the CSP twin.", "--csp")] = False
@@ -110,7 +111,7 @@ class NetworkOptions(OutputOptions, ModelOptions):
     unfold: Annotated[
         bool, option(ROWS, "A row of its own for each of several equal modules, in tables.", "--unfold")
     ] = False
-    strict: Annotated[bool, option(OUTPUT, _STRICT_HELP, "--strict")] = False
+    strict: Annotated[bool, option(OUTPUT, STRICT_HELP, "--strict")] = False
 
     def check(self) -> None:
         """Refuse what can be refused before torch is imported.

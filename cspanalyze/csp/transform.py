@@ -16,6 +16,7 @@ from cspanalyze.csp.initialising import Init
 from cspanalyze.csp.narrowing import NarrowingError
 from cspanalyze.csp.split import check_gamma
 from cspanalyze.csp.verifying import verify
+from cspanalyze.darknet.network import DarknetNet
 from cspanalyze.errors import CspError
 
 Preset = Literal["auto", "paper", "dropin", "densenet"]
@@ -65,6 +66,11 @@ def to_csp(
     """
     _check_words(fusion=fusion, preset=preset, inner=inner, init=init)
     check_gamma(gamma)
+    if isinstance(model, DarknetNet):
+        raise CspError(
+            "a network of Darknet layers is a list without blocks that could be made partial: take a built-in network "
+            "like resnet50, or one that is partial already (cspanalyze models csp)"
+        )
     request = Request(gamma, fusion, inner, control)
     found = find_stages(model, inputs, kwargs or {})
     try:

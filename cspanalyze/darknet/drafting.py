@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
 
 from cspanalyze.darknet.sections import Option, Section
+
+Part = Literal["", "stem", "neck", "head"]
 
 
 class Draft:
@@ -16,6 +20,7 @@ class Draft:
     def __init__(self, height: int, width: int, channels: int = 3, activation: str = "leaky") -> None:
         self.activation = activation
         size = (("width", width), ("height", height), ("channels", channels))
+        self._part: Part = ""
         self._sections = [_section("net", dict(size))]
 
     @property
@@ -28,9 +33,13 @@ class Draft:
         """Position of the last layer; -1 before the first."""
         return len(self._sections) - 2
 
+    def begin(self, part: Part) -> None:
+        """Say what the layers from here on belong to; "" is the backbone, whose stages are cut by the map's size."""
+        self._part = part
+
     def add(self, name: str, **options: int | float | str) -> int:
         """Add a section as it is."""
-        self._sections.append(_section(name, options))
+        self._sections.append(replace(_section(name, options), part=self._part))
         return self.last
 
     def conv(self, filters: int, size: int, stride: int = 1, *, groups: int = 1, activation: str | None = None) -> int:
@@ -67,12 +76,22 @@ class Draft:
         """Twice as large a map."""
         return self.add("upsample", stride=2)
 
+    def maxout(self, filters: int) -> int:
+        """The maximum over groups of channels, which leaves `filters`."""
+        return self.add("maxpool", maxpool_depth=1, out_channels=filters, stride=1, size=1)
+
+    def attention(self, layer: int, filters: int) -> int:
+        """The last map times a 1x1 of it through a sigmoid; `layer` is its position, `filters` its channels."""
+        self.plain_conv(filters, "logistic")
+        return self.add("sam", **{"from": self._back([layer])})
+
     def scale_channels(self, layer: int) -> int:
         """An earlier map with each channel times a number of the last vector."""
         return self.add("scale_channels", **{"from": self._back([layer])})
 
     def classifier(self, classes: int, *, mean_last: bool = False) -> int:
         """Global mean and 1x1 convolution, or the other way round, and softmax."""
+        self.begin("head")
         if mean_last:
             self.plain_conv(classes)
             self.add("avgpool")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -13,9 +15,21 @@ _EXCURSION = 8
 """Layers after which a map of another size is a new stage, and no side path that returns (a gate, an elastic half)."""
 
 
-def stages(plan: Plan) -> tuple[tuple[Layer, ...], ...]:
-    """The layers in order, cut where the size of the map changes for more than a few layers."""
-    layers = plan.layers
+def stages(plan: Plan) -> dict[str, list[Layer]]:
+    """The layers by name of their stage: `stem`, `neck`, `head` where the file says so, otherwise `stage1`, `stage2` ..
+
+    The latter are cut where the size of the map changes for more than a few layers.
+    """
+    parts = [section.part for section in plan.sections[1:]]
+    unnamed = [layer for layer, part in zip(plan.layers, parts, strict=True) if not part]
+    found = {f"stage{number}": members for number, members in enumerate(_by_size(plan, unnamed), start=1)}
+    for layer, part in zip(plan.layers, parts, strict=True):
+        if part:
+            found.setdefault(part, []).append(layer)
+    return found
+
+
+def _by_size(plan: Plan, layers: list[Layer]) -> list[list[Layer]]:
     cuts = [0]
     current = plan.input.size
     for index, layer in enumerate(layers):
@@ -26,11 +40,11 @@ def stages(plan: Plan) -> tuple[tuple[Layer, ...], ...]:
         if index:
             cuts.append(index)
         current = layer.shape.size
-    return tuple(layers[start:stop] for start, stop in zip(cuts, [*cuts[1:], len(layers)], strict=True))
+    return [layers[start:stop] for start, stop in zip(cuts, [*cuts[1:], len(layers)], strict=True) if start < stop]
 
 
 class DarknetNet(nn.Module):
-    """A network of Darknet layers: `stage1.0_convolutional`, `stage1.1_convolutional`, `stage2.2_maxpool` ...
+    """A network of Darknet layers: `stage1.0_convolutional`, .. `stage2.2_maxpool`, .. `neck.9_route` ...
 
     It takes (N, C, H, W), or (N, inputs) where the file says `inputs`; other heights and widths than those of the file
     are possible where the layers allow them. It returns the maps that its heads get, as a list; without heads, the map
@@ -40,9 +54,9 @@ class DarknetNet(nn.Module):
     def __init__(self, plan: Plan) -> None:
         super().__init__()
         self.plan = plan
-        for number, members in enumerate(stages(plan), start=1):
-            stage = nn.ModuleDict({layer.name: module_of(layer) for layer in members})
-            self.add_module(f"stage{number}", stage)
+        self._stages = {layer.index: name for name, members in stages(plan).items() for layer in members}
+        for name, members in stages(plan).items():
+            self.add_module(name, nn.ModuleDict({layer.name: module_of(layer) for layer in members}))
         modules = self.layer_modules()
         for layer in plan.layers:
             if isinstance(layer.kind, Convolution) and layer.kind.shared is not None:
@@ -58,7 +72,8 @@ class DarknetNet(nn.Module):
 
     def layer_modules(self) -> list[nn.Module]:
         """The module of every layer, in order."""
-        return [module for stage in self.children() for module in stage.children()]
+        stages = dict(self.named_children())
+        return [cast(nn.ModuleDict, stages[self._stages[layer.index]])[layer.name] for layer in self.plan.layers]
 
     def forward(self, x: Tensor) -> Tensor | list[Tensor]:
         """Run the layers in order; a map that no later layer reads is let go."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cspanalyze.darknet.limits import MAX_FILE_BYTES, MAX_LAYERS, MAX_QUOTED
 from cspanalyze.errors import SourceError
+
+BACKBONE = "backbone"
+"""What a comment calls the layers that belong to no other part."""
+_PART = re.compile(r"#\s*part:\s*(stem|backbone|neck|head)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +25,16 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One `[name]` with its options in order, and the line that it begins on."""
+    """One `[name]` with its options in order, and the line that it begins on.
+
+    `part` is what a comment above it says of it and of those that follow: `# part: stem`, `backbone`, `neck` or `head`;
+    "" is the backbone. Darknet itself knows no such parts, and skips the comment.
+    """
 
     name: str
     options: tuple[Option, ...] = ()
     line: int = field(default=0, compare=False)
+    part: str = ""
 
     def find(self, key: str) -> Option | None:
         """The first option of that name, which is the one that Darknet uses when a key is repeated."""
@@ -79,25 +89,27 @@ def read_text(text: str, name: str) -> tuple[Section, ...]:
         SourceError: a line is neither a section nor an option of one, or there are too many sections.
     """
     sections: list[Section] = []
-    title, start, options = "", 0, list[Option]()
+    title, start, options, part, named = "", 0, list[Option](), "", ""
     # Not splitlines(), which also divides at characters that no editor counts as the end of a line.
     for number, raw in enumerate(text.split("\n"), start=1):
         line = _bare(raw)
         if line.startswith("["):
             if start:
-                sections.append(Section(title, tuple(options), start))
+                sections.append(Section(title, tuple(options), start, part))
             if len(sections) > MAX_LAYERS:
                 raise SourceError(f"{name}, line {number}: more than the {MAX_LAYERS:,} layers that a network may have")
-            title, start, options = _title(line, name, number), number, []
+            title, start, options, part = _title(line, name, number), number, [], named
         elif line:
             key, equals, value = line.partition("=")
             if not (start and key and equals):
                 expected = "key=value" if start else "[net] first"
                 raise SourceError(f"{name}, line {number}: {quoted(raw.strip())} cannot be read, expected {expected}")
             options.append(Option(key, value, number))
+        elif comment := _PART.fullmatch(raw.strip()):
+            named = "" if comment[1] == BACKBONE else comment[1]
     if not start:
         raise SourceError(f"{name} has no sections: expected [net] and the layers under it")
-    return (*sections, Section(title, tuple(options), start))
+    return (*sections, Section(title, tuple(options), start, part))
 
 
 def _bare(line: str) -> str:

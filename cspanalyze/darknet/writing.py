@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from cspanalyze.darknet.sections import Section
+from cspanalyze.darknet.sections import BACKBONE, Section
 from cspanalyze.errors import UsageError
 
 if TYPE_CHECKING:
@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 def write_sections(sections: Iterable[Section]) -> str:
     """The text of a network file: one blank line between sections, none at the end. `read_text` undoes it."""
     blocks = []
+    part = ""
     for section in sections:
-        lines = [f"[{section.name}]", *(f"{option.key}={option.value}" for option in section.options)]
+        named = [f"# part: {section.part or BACKBONE}"] if section.part != part else []
+        part = section.part
+        lines = [*named, f"[{section.name}]", *(f"{option.key}={option.value}" for option in section.options)]
         blocks.append("\n".join(lines) + "\n")
     return "\n".join(blocks)
 

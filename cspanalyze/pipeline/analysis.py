@@ -95,7 +95,7 @@ def analyze(
     Raises:
         CspanalyzeError: the network cannot be built or traced, or an argument is off.
     """
-    return _report(_traced(_loaded(model, inputs, kwargs, traffic), train), metrics, by, depth, traffic=traffic)
+    return report_of(traced_of(loaded_of(model, inputs, kwargs, traffic), train), metrics, by, depth, traffic=traffic)
 
 
 def compare(
@@ -117,7 +117,7 @@ def compare(
         CspanalyzeError: also where the network cannot be made partial as asked.
     """
     asked = _Asked(tuple(metrics), by, depth, train, traffic)
-    base = _traced(_loaded(model, inputs, kwargs, traffic), train)
+    base = traced_of(loaded_of(model, inputs, kwargs, traffic), train)
     twin = twin_of(base.loaded.model, csp)
     variants = [_variant(base, twin, asked, "CSP")]
     if csp.control:
@@ -125,7 +125,7 @@ def compare(
         same = replace(csp, preset=presets.pop()) if len(presets) == 1 else csp  # type: ignore[arg-type]
         variants.append(_variant(base, twin_of(base.loaded.model, same, control=True), asked, CONTROL))
     changes = tuple(replace(change, stage=_stage_name(change.stage, base.graph)) for change in twin.changes)
-    comparison = Comparison(_report(base, metrics, by, depth, traffic=traffic), tuple(variants), changes)
+    comparison = Comparison(report_of(base, metrics, by, depth, traffic=traffic), tuple(variants), changes)
     return replace(comparison, sentences=conclusions(comparison))
 
 
@@ -153,18 +153,13 @@ def _variant(base: Traced, twin: CspTwin, asked: _Asked, name: str) -> Report:
     if asked.traffic is not None:
         changed = in_layout(changed, asked.traffic.layout)
     traced = Traced(changed, _graph(changed, asked.train, real=base.graph.method != "meta"))
-    return _report(traced, asked.metrics, asked.by, asked.depth, variant=name, traffic=asked.traffic)
+    return report_of(traced, asked.metrics, asked.by, asked.depth, variant=name, traffic=asked.traffic)
 
 
 def _stage_name(path: str, graph: ModelGraph) -> str:
     """The name under which the tables show the stage at a module path, and the path."""
     stage = graph.plan.stage_of(path) if graph.plan is not None else None
     return path if stage is None or stage.name == path else f"{stage.name} ({path})"
-
-
-def loaded_network(model: Network, inputs: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Traced:
-    """A network from any source, or a module with its inputs, and its inference graph."""
-    return _traced(_loaded(model, inputs, kwargs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +170,10 @@ class Traced:
     graph: ModelGraph
 
 
-def _loaded(
+def loaded_of(
     model: Network, inputs: Sequence[Any], kwargs: Mapping[str, Any] | None, traffic: Traffic | None = None
 ) -> Loaded:
+    """The network that an argument of `analyze` stands for, with its input."""
     if isinstance(model, str | Request):
         model = load(model) if traffic is None else in_layout(load(model), traffic.layout)
     if isinstance(model, Loaded) and not inputs and not kwargs:
@@ -187,7 +183,7 @@ def _loaded(
     return given(model, inputs, kwargs or {})
 
 
-def _traced(loaded: Loaded, train: bool = False) -> Traced:
+def traced_of(loaded: Loaded, train: bool = False) -> Traced:
     """Trace on the meta device; where the control flow needs data, once more with real weights and inputs."""
     try:
         return Traced(loaded, _graph(loaded, train))
@@ -230,7 +226,7 @@ def _explained(error: TraceError, loaded: Loaded) -> TraceError:
     return TraceError(f"{said}; the input was {tried}: is it what {loaded.name} takes?")
 
 
-def _report(
+def report_of(
     traced: Traced,
     metrics: Sequence[str],
     by: By,

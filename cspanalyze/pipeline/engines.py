@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cspanalyze.pipeline.analysis import loaded_network, versions
+from cspanalyze.pipeline.analysis import loaded_of, traced_of, versions
 from cspanalyze.results import Report, Subject
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def count_side_by_side(
     """
     from cspanalyze.measure import ENGINES, count_with_engines, engine_results
 
-    traced = loaded_network(model, inputs, kwargs)
+    traced = traced_of(loaded_of(model, inputs, kwargs))
     loaded, graph = traced.loaded, traced.graph
     counts = count_with_engines(
         loaded.model, loaded.args, loaded.kwargs, graph=graph, engines=tuple(engines) or tuple(ENGINES)

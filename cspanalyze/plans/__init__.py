@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from cspanalyze.darknet.network import DarknetNet
 from cspanalyze.plans.families import FAMILIES, Named
 from cspanalyze.plans.layers import Unknown
 from cspanalyze.plans.parts import read_parts
@@ -21,6 +22,10 @@ def read_plan(model: nn.Module) -> NetworkPlan | None:
 
     A stage of unknown structure has no parts (`StagePlan.parts` is None). Works on meta models, reads no weights.
     """
+    if isinstance(model, DarknetNet):
+        return NetworkPlan(
+            "Darknet layers", tuple(StagePlan(name, (name,), None) for name, _ in model.named_children())
+        )
     for family, find_groups in FAMILIES.items():
         groups = find_groups(model)
         if groups is not None:

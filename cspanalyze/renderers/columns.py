@@ -31,6 +31,7 @@ HEADINGS: Mapping[str, Heading] = MappingProxyType(
         "params": Heading("params"),
         "params_trainable": Heading("trainable params"),
         "buffers": Heading("buffers"),
+        "weights": Heading("weights"),
         "macs": Heading("MACs", _MACS),
         "flops": Heading("FLOPs", "FLOPs = 2 x MACs (convolution, linear, matmul, attention)"),
         "elementwise_flops": Heading(
@@ -110,7 +111,7 @@ def heading(metric: str) -> Heading:
 
 def unit(result: Result) -> str:
     """The unit as it is printed over a column; parameters are counted in themselves."""
-    if result.metric in ("params", "params_trainable", "buffers"):
+    if result.metric in ("params", "params_trainable", "buffers", "weights"):
         return ""
     return _UNITS.get(result.unit, result.unit)
 

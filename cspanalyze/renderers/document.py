@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from cspanalyze.renderers.alignments import alignment_grid
 from cspanalyze.renderers.arrangement import FOLDED, folded_rows, report_grid
 from cspanalyze.renderers.columns import conventions, heading
 from cspanalyze.renderers.curves import curve_grids
@@ -11,7 +12,7 @@ from cspanalyze.renderers.engines import COUNTS, REMARKS, engine_grids
 from cspanalyze.renderers.grid import Document, Grid
 from cspanalyze.renderers.layout import PLAIN, Layout, shown
 from cspanalyze.renderers.tabulation import CLOSED_FORM, changes_grid, comparison_grid, reports
-from cspanalyze.results import Comparison, Record, Subject
+from cspanalyze.results import Comparison, Record, Report, Subject
 
 OPERATIONS = "operations"
 
@@ -25,6 +26,7 @@ def document(record: Record, layout: Layout = PLAIN) -> Document:
         grids = [comparison_grid(record)]
         if record.changes:
             grids.append(changes_grid(record.changes))
+        grids += [alignment_grid(base.subject.name, each) for each in record.alignments if each.differences]
         sentences = record.sentences
     else:
         grids, sentences = [report_grid(record, layout)], ()
@@ -45,8 +47,11 @@ def _title(record: Record) -> str:
     title = f"{subject.name} ({subject.source})"
     if isinstance(record, Comparison):
         twin, *others = (report.subject.variant or report.subject.name for report in record.variants)
-        title += f"{',' if others else ' and'} its {twin} twin"
-        title += "".join(f" and its {other}" for other in others)
+        if record.alignments:
+            title = f"{subject.name} beside {' and '.join((twin, *others))}"
+        else:
+            title += f"{',' if others else ' and'} its {twin} twin"
+            title += "".join(f" and its {other}" for other in others)
     return f"{title}, input {', '.join(subject.inputs)}" if subject.inputs else title
 
 
@@ -76,7 +81,7 @@ def _coverage(record: Record) -> list[str]:
     """How much of what ran the totals hold, where the operations were counted."""
     said = []
     for report in reports(record):
-        of = f" of {report.subject.variant}" if report.subject.variant else ""
+        of = _whose(record, report)
         if OPERATIONS in report.metrics:
             result = report.result(OPERATIONS)
             total, missing = int(result.total or 0), sum(gap.count for gap in result.uncovered)
@@ -89,11 +94,18 @@ def _coverage(record: Record) -> list[str]:
     return said
 
 
+def _whose(record: Record, report: Report) -> str:
+    """` of NAME` where a report is one of several that need telling apart."""
+    named = report.subject.name if isinstance(record, Comparison) and record.alignments else ""
+    name = report.subject.variant or named
+    return f" of {name}" if name else ""
+
+
 def _gaps(record: Record) -> list[str]:
     """What the totals leave out because there is no formula for it."""
     leaving_out: dict[str, dict[str, None]] = {}
     for report in reports(record):
-        of = f" of {report.subject.variant}" if report.subject.variant else ""
+        of = _whose(record, report)
         for result in shown(report):
             for gap in result.uncovered:
                 where = ", ".join(module or "(root)" for module in gap.modules)

@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 
 from cspanalyze.renderers.figures import figure
 from cspanalyze.renderers.grid import Block, Cell, Column, Document, Grid, Line
 from cspanalyze.renderers.style import Style
-from cspanalyze.results import SCHEMA_VERSION
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """A network known by name; `params` is None where they were not counted."""
-
-    name: str
-    params: int | None
-    source: str
-    input_size: str
-    note: str
+from cspanalyze.results import Network, Networks, dumps
 
 
 def render_networks(networks: Sequence[Network], format: str, style: Style) -> str:
     """The list in any of the formats that a run can be written in."""
     if format == "json":
-        body = {"schema": SCHEMA_VERSION, "kind": "models", "models": [asdict(network) for network in networks]}
-        return json.dumps(body, indent=1) + "\n"
+        return dumps(Networks(tuple(networks)))
     if format == "csv":
         return _csv(networks)
     from cspanalyze.renderers import render_document

@@ -127,13 +127,17 @@ def _groups(comparison: Comparison) -> list[str]:
 
 def _lines(comparison: Comparison, figures: Sequence[Figures], group: Group) -> list[Line]:
     base = comparison.base
+    ourselves = base.subject.name if comparison.alignments else "base"
     ours = [each.value(base, group) for each in figures]
     if group is not TOTAL and all([each.value(v, group) for each in figures] == ours for v in comparison.variants):
-        return [Line((label(group), "both"), tuple(each.cell(base, group) for each in figures))]
-    lines = [Line((label(group), "base"), tuple(each.cell(base, group) for each in figures))]
+        everybody = "both" if len(comparison.variants) == 1 else "all"
+        return [Line((label(group), everybody), tuple(each.cell(base, group) for each in figures))]
+    lines = [Line((label(group), ourselves), tuple(each.cell(base, group) for each in figures))]
     for variant in comparison.variants:
         name = variant.subject.variant or variant.subject.name
         lines.append(Line(("", name), tuple(each.cell(variant, group) for each in figures)))
+        if comparison.alignments and [each.value(variant, group) for each in figures] == ours:
+            continue  # beside others that differ, a line of equal signs says nothing
         lines.append(Line(("", "change"), tuple(each.change(base, variant, group) for each in figures)))
     return lines
 

@@ -12,7 +12,7 @@ from importlib.resources import files
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from cspanalyze.results import SCHEMA_VERSION, Comparison, Report
+from cspanalyze.results import KINDS, SCHEMA_VERSION
 
 _SCALARS: Mapping[type, str] = {str: "string", int: "integer", float: "number", bool: "boolean", NoneType: "null"}
 
@@ -26,11 +26,11 @@ def run_schema() -> dict[str, Any]:
 def generate() -> dict[str, Any]:
     """The schema as the record classes define it now."""
     definitions: dict[str, Any] = {}
-    kinds = [_top(kind, cls, definitions) for kind, cls in (("report", Report), ("comparison", Comparison))]
+    kinds = [_top(kind, cls, definitions) for kind, cls in KINDS.items()]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A run of cspanalyze",
-        "description": "A network's figures, or those of a network beside its variants. Every value has its unit.",
+        "description": "A network's figures, or those of several side by side; a list of networks; a paper's tables.",
         "oneOf": kinds,
         "$defs": dict(sorted(definitions.items())),
     }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cspanalyze import zoo
 from cspanalyze.errors import SourceError, UsageError
-from cspanalyze.sources import builtin, exported, huggingface, pycallable, pyfile, timm, torchvision
+from cspanalyze.sources import builtin, darknet_cfg, exported, huggingface, pycallable, pyfile, timm, torchvision
 from cspanalyze.sources.arguments import parse_arguments
 from cspanalyze.sources.construction import in_one_sentence
 from cspanalyze.sources.input_specs import FLOATING, InputSpec, parse_input, parse_inputs
@@ -41,6 +41,7 @@ SOURCES: tuple[Source, ...] = (
     timm.SOURCE,
     torchvision.SOURCE,
     huggingface.SOURCE,
+    darknet_cfg.SOURCE,
     exported.SOURCE,
     pyfile.SOURCE,
     pycallable.SOURCE,

@@ -20,7 +20,7 @@ def build(text: str, arguments: Mapping[str, Any], real: bool = False) -> Built:
     if not name or not all(part.isidentifier() for part in [*path.split("."), *name.split(".")]):
         raise SourceError(
             f"cannot read the model {text!r}: expected a built-in name, timm:NAME, torchvision:NAME, "
-            "package.module:CALLABLE or path/file.py:CALLABLE"
+            "path/net.cfg, package.module:CALLABLE or path/file.py:CALLABLE"
         )
     with searching(os.getcwd(), first=False):
         found = attribute(_import(path, text), name, f"the module {path}")

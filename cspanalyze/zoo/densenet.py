@@ -1,4 +1,7 @@
-"""DenseNet-BC (configs in `tables/densenet.py`). Module names are torchvision's, so that its weights load."""
+"""DenseNet-BC, its Elastic and its partial form (configs in `tables/densenet.py`).
+
+Module names are torchvision's, so that its weights load.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from cspanalyze.zoo.tables.densenet import DenseNetConfig
 from cspanalyze.zoo.weights import initialise
@@ -35,13 +39,50 @@ class DenseLayer(nn.Module):
         return cast(Tensor, self.conv2(self.relu2(self.norm2(y))))
 
 
+class ElasticLayer(nn.Module):
+    """Norm-ReLU, then two halves of a dense layer, one on a map of half the size, and their sum -> (N, growth, H, W).
+
+    arXiv 1812.05262, as its authors' code: both halves read all channels, each has half of the bottleneck, the small
+    one is up-sampled bilinearly. Where the map has odd sides (7x7, before the head) neither is made smaller.
+    """
+
+    def __init__(self, channels: int, config: DenseNetConfig) -> None:
+        super().__init__()
+        width = config.bottleneck * config.growth // 2
+        self.norm1 = nn.BatchNorm2d(channels)
+        self.relu1 = nn.ReLU(inplace=True)
+        self.large = _half_layer(channels, width, config.growth)
+        self.pool = nn.AvgPool2d(2, stride=2)
+        self.small = _half_layer(channels, width, config.growth)
+
+    def forward(self, earlier: Sequence[Tensor]) -> Tensor:
+        x: Tensor = self.relu1(self.norm1(torch.cat(list(earlier), 1)))
+        size = x.shape[2:]
+        halved = all(side % 2 == 0 for side in size)
+        small: Tensor = self.small(self.pool(x) if halved else x)
+        if halved:
+            small = functional.interpolate(small, size=size, mode="bilinear", align_corners=False)
+        return cast(Tensor, self.large(x)) + small
+
+
+def _half_layer(channels: int, width: int, growth: int) -> nn.Sequential:
+    """1x1, norm-ReLU-3x3."""
+    return nn.Sequential(
+        nn.Conv2d(channels, width, 1, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(width, growth, 3, padding=1, bias=False),
+    )
+
+
 class DenseBlock(nn.Module):
     """`depth` dense layers, each reading all maps before it: (N, C, H, W) -> (N, C + depth growth, H, W)."""
 
     def __init__(self, channels: int, depth: int, config: DenseNetConfig) -> None:
         super().__init__()
         for index in range(depth):
-            layer = DenseLayer(channels + index * config.growth, config)
+            kind = ElasticLayer if config.elastic else DenseLayer
+            layer = kind(channels + index * config.growth, config)
             self.add_module(f"denselayer{index + 1}", layer)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -51,14 +92,39 @@ class DenseBlock(nn.Module):
         return torch.cat(maps, 1)
 
 
-class Transition(nn.Module):
-    """Norm-ReLU-1x1 and a 2x2 mean: (N, C, H, W) -> (N, C/2, H/2, W/2); the compression 0.5 of DenseNet-C."""
+class PartialDenseBlock(nn.Module):
+    """A share of the channels bypasses a dense block: (N, C, H, W) -> (N, out_channels, H, W).
 
-    def __init__(self, channels: int) -> None:
+    arXiv 1911.11929, section 3.2. Transition 1 (norm-ReLU-1x1) halves what the block makes, as DenseNet's own
+    transitions do, but for the last block, which has none behind it; the network's transition that follows the
+    concatenation is transition 2. The preset `densenet` of `cspanalyze.csp` makes the same of a DenseNet.
+    """
+
+    def __init__(self, channels: int, depth: int, config: DenseNetConfig, *, last: bool) -> None:
+        super().__init__()
+        self.bypass = round(channels * config.gamma)
+        inner = channels - self.bypass
+        made = inner + depth * config.growth
+        kept = made if last else made // 2
+        self.part2 = DenseBlock(inner, depth, config)
+        self.norm = nn.BatchNorm2d(made)
+        self.relu = nn.ReLU(inplace=True)
+        self.transition1 = nn.Conv2d(made, kept, 1, bias=False)
+        self.out_channels = self.bypass + kept
+
+    def forward(self, x: Tensor) -> Tensor:
+        part1, part2 = x[:, : self.bypass], x[:, self.bypass :]
+        return torch.cat((part1, self.transition1(self.relu(self.norm(self.part2(part2))))), 1)
+
+
+class Transition(nn.Module):
+    """Norm-ReLU-1x1 and a 2x2 mean: (N, C, H, W) -> (N, out, H/2, W/2)."""
+
+    def __init__(self, channels: int, out: int) -> None:
         super().__init__()
         self.norm = nn.BatchNorm2d(channels)
         self.relu = nn.ReLU(inplace=True)
-        self.conv = nn.Conv2d(channels, channels // 2, 1, bias=False)
+        self.conv = nn.Conv2d(channels, out, 1, bias=False)
         self.pool = nn.AvgPool2d(2, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -81,11 +147,17 @@ class DenseNet(nn.Module):
         self.features.add_module("relu0", nn.ReLU(inplace=True))
         self.features.add_module("pool0", nn.MaxPool2d(3, stride=2, padding=1))
         for number, depth in enumerate(config.depths, start=1):
-            self.features.add_module(f"denseblock{number}", DenseBlock(channels, depth, config))
-            channels += depth * config.growth
-            if number < len(config.depths):
-                self.features.add_module(f"transition{number}", Transition(channels))
-                channels //= 2
+            last = number == len(config.depths)
+            made = channels + depth * config.growth
+            out = made if last else made // 2  # the compression 0.5 of DenseNet-C
+            block: DenseBlock | PartialDenseBlock = DenseBlock(channels, depth, config)
+            if config.gamma:
+                block = PartialDenseBlock(channels, depth, config, last=last)
+                made = block.out_channels
+            self.features.add_module(f"denseblock{number}", block)
+            if not last:
+                self.features.add_module(f"transition{number}", Transition(made, out))
+            channels = out
         self.features.add_module(f"norm{len(config.depths) + 1}", nn.BatchNorm2d(channels))
         self.relu = nn.ReLU(inplace=True)
         self.avgpool = nn.AdaptiveAvgPool2d(1)

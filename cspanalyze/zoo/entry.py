@@ -23,3 +23,5 @@ class Entry:
     """One line: the definition followed, with the paper."""
     note: str = ""
     """Where the network departs from its paper; empty where it does not."""
+    reconstruction: bool = False
+    """Whether it is read from a paper's words and numbers, because no definition of it was published."""

@@ -1,4 +1,4 @@
-"""The rows `darknet/...` of the zoo."""
+"""The networks of the zoo that are made of Darknet layers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cspanalyze import zoo
 from cspanalyze.darknet import plan_network
 from cspanalyze.zoo.darknet_programs import sections
 
-ENTRIES = [entry for name, entry in zoo.NETWORKS.items() if name.startswith("darknet/")]
+ENTRIES = [entry for entry in zoo.NETWORKS.values() if entry.family == "darknet_cfgs"]
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)

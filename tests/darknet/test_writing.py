@@ -11,7 +11,7 @@ from cspanalyze import trace, zoo
 from cspanalyze.darknet import build, cfg_text, plan_network, read_text, write_sections
 from cspanalyze.errors import UsageError
 
-NAMES = [name for name in zoo.names() if name.startswith("darknet/")]
+NAMES = [name for name, entry in zoo.NETWORKS.items() if entry.family == "darknet_cfgs"]
 
 
 def _again(text: str) -> nn.Module:

@@ -7,8 +7,8 @@ import torch
 
 from cspanalyze import zoo
 
-OWN = [name for name in zoo.names() if not name.startswith("darknet/")]
-"""Those written as torch modules; the network files `darknet/...` have their tests in tests/darknet."""
+OWN = [name for name, entry in zoo.NETWORKS.items() if entry.family != "darknet_cfgs"]
+"""Those written as torch modules; those of Darknet layers have their tests in tests/darknet and test_zoo_pelee."""
 PARAMETERS = {
     # cspnet: timm 1.0.31, and the authors' cfgs: cspdarknet53 to the integer, the others + 12,416 and + 8,320 for
     # a first part 2 of 128 channels, not 64 (tests below).
@@ -23,6 +23,28 @@ PARAMETERS = {
     "densenet201": 20_013_928,
     # No published integer: written out in test_densenet264_is_the_sum_of_its_layers.
     "densenet264": 33_337_704,
+    # Published as 19.48 M (arXiv 1812.05262, table 1); the partial form: test_a_partial_densenet_is_the_twin.
+    "densenet201-elastic": 19_482_824,
+    "cspdensenet201-elastic": 18_999_304,
+    # Published as 17.6 M and 36.7 M by the authors' code; recomputed there.
+    "hardnet68": 17_565_348,
+    "hardnet85": 36_670_212,
+    # timm 1.0.31.
+    "vovnet39": 22_600_296,
+    "vovnet57": 36_640_296,
+    # One block by hand in test_partial_aggregation_by_hand; no other source.
+    "cspvovnet39": 18_320_232,
+    "cspvovnet57": 29_249_832,
+    # Four layers on 32 channels: norm and 1x1 to 128, norm and 3x3 to 32.
+    "cspdenseblock": sum(2 * c + 128 * c + 2 * 128 + 9 * 128 * 32 for c in (32, 64, 96, 128)),
+    # ResNet-18 without its classifier, 3 transposed convolutions with norm, 3 heads: arXiv 1904.07850, figure 6a.
+    "centernet-resnet18": 11_176_512
+    + 16 * 256 * (512 + 2 * 256)
+    + 3 * 2 * 256
+    + 3 * (9 * 256 * 64 + 64)
+    + 65 * (80 + 2 + 2),
+    # No other source; its MACs are those of the paper within 1 %, see test_zoo_detectors.
+    "snet49-thundernet": 1_148_019,
     # torchvision's published tables.
     "resnet18": 11_689_512,
     "resnet34": 21_797_672,

@@ -14,7 +14,7 @@ from cspanalyze.cli.waiting import waiting
 from cspanalyze.errors import CspanalyzeError, UsageError
 
 if TYPE_CHECKING:
-    from cspanalyze.renderers.listing import Network
+    from cspanalyze.results import Network
     from cspanalyze.sources import Source
 
 EPILOG = "Example: cspanalyze models 'timm:*resnext*'"
@@ -76,7 +76,7 @@ def _matches(name: str, pattern: str) -> bool:
 
 
 def _network(source: "Source", name: str, counted: bool) -> "Network":
-    from cspanalyze.renderers.listing import Network
+    from cspanalyze.results import Network
 
     assert source.listing is not None
     listed = source.listing(name)

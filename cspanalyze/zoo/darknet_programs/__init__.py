@@ -5,8 +5,10 @@ from __future__ import annotations
 from cspanalyze.darknet.sections import Section
 from cspanalyze.zoo.darknet_programs.backbones import classifier
 from cspanalyze.zoo.darknet_programs.detectors import detector, tiny_detector
+from cspanalyze.zoo.darknet_programs.light_detectors import light_detector
 from cspanalyze.zoo.darknet_programs.mobile import cross_mobile, mobile
 from cspanalyze.zoo.darknet_programs.others import dense, reference, res2net
+from cspanalyze.zoo.darknet_programs.pelee import pelee
 from cspanalyze.zoo.tables.darknet_configs import (
     CfgConfig,
     ClassifierConfig,
@@ -17,9 +19,11 @@ from cspanalyze.zoo.tables.darknet_configs import (
     ReferenceConfig,
     Res2NetConfig,
 )
+from cspanalyze.zoo.tables.light_detectors import LightDetectorConfig
+from cspanalyze.zoo.tables.pelee import PeleeConfig
 
 
-def sections(config: CfgConfig) -> tuple[Section, ...]:
+def sections(config: CfgConfig | PeleeConfig | LightDetectorConfig) -> tuple[Section, ...]:
     """The network of `config`."""
     match config:
         case ClassifierConfig():
@@ -36,5 +40,9 @@ def sections(config: CfgConfig) -> tuple[Section, ...]:
             return reference(config)
         case Res2NetConfig():
             return res2net(config)
+        case LightDetectorConfig():
+            return light_detector(config)
+        case PeleeConfig():
+            return pelee(config)
         case _:
             return tiny_detector(config)

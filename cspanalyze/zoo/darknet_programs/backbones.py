@@ -17,11 +17,13 @@ def classifier(config: ClassifierConfig) -> tuple[Section, ...]:
 
 def stages(draft: Draft, config: BackboneConfig) -> list[int]:
     """Write stem and stages; returns the last layer of each stage."""
+    draft.begin("stem")
     if config.stem == "resnet":
         draft.conv(64, 7, 2)
         draft.maxpool(2, 2)
     else:
         draft.conv(32, 3)
+    draft.begin("")
     ends = []
     for number, stage in enumerate(config.stages):
         if isinstance(stage, CrossStageConfig):

@@ -15,9 +15,10 @@ def detector(config: DetectorConfig) -> tuple[Section, ...]:
     """Three heads, for maps a 32nd, a 16th and an 8th of the image."""
     draft = Draft(config.side, config.side, activation=config.activation)
     ends = stages(draft, config.backbone)
+    draft.begin("neck")
     _zigzag(draft, 512, 3)
     if config.pyramid_pooling:
-        _pyramid_pooling(draft)
+        pyramid_pooling(draft)
         draft.conv(512, 1)
     coarse = _zigzag(draft, 512, 2, begin=1)
     if config.neck == "fpn":
@@ -34,7 +35,7 @@ def _zigzag(draft: Draft, filters: int, count: int, begin: int = 0) -> int:
     return draft.last
 
 
-def _pyramid_pooling(draft: Draft) -> None:
+def pyramid_pooling(draft: Draft) -> None:
     """The map beside its maxima over 5x5, 9x9 and 13x13."""
     entry = draft.last
     pools: list[int] = []
@@ -45,23 +46,25 @@ def _pyramid_pooling(draft: Draft) -> None:
     draft.route(*reversed(pools), entry)
 
 
-def _head(draft: Draft, filters: int, scale: int, classes: int) -> None:
+def head(draft: Draft, filters: int, scale: int, classes: int) -> None:
     """3x3, 1x1 to three boxes with classes, and the head. `scale` 0 is the finest."""
+    draft.begin("head")
     draft.conv(filters, 3)
     draft.plain_conv(3 * (classes + 5))
     mask = ",".join(str(3 * scale + i) for i in range(3))
     draft.add("yolo", mask=mask, anchors=_ANCHORS, classes=classes, num=9)
+    draft.begin("neck")
 
 
 def _top_down_heads(draft: Draft, coarse: int, ends: list[int], classes: int) -> None:
-    _head(draft, 1024, 2, classes)
+    head(draft, 1024, 2, classes)
     last = coarse
     for scale, filters in ((1, 256), (0, 128)):
         draft.route(last)
         draft.conv(filters, 1)
         draft.route(draft.upsample(), ends[scale - 3])
         last = _zigzag(draft, filters, 5)
-        _head(draft, 2 * filters, scale, classes)
+        head(draft, 2 * filters, scale, classes)
 
 
 def _two_way_heads(draft: Draft, coarse: int, ends: list[int], classes: int) -> None:
@@ -73,12 +76,12 @@ def _two_way_heads(draft: Draft, coarse: int, ends: list[int], classes: int) -> 
         draft.route(draft.conv(filters, 1), upper)
         merged.append(_zigzag(draft, filters, 5))
     last = merged[2]
-    _head(draft, 256, 0, classes)
+    head(draft, 256, 0, classes)
     for scale, filters in ((1, 256), (2, 512)):
         draft.route(last)
         draft.route(draft.conv(filters, 3, 2), merged[2 - scale])
         last = _zigzag(draft, filters, 5)
-        _head(draft, 2 * filters, scale, classes)
+        head(draft, 2 * filters, scale, classes)
 
 
 def tiny_detector(config: TinyConfig) -> tuple[Section, ...]:
@@ -93,12 +96,15 @@ def tiny_detector(config: TinyConfig) -> tuple[Section, ...]:
         _residual_heads(draft, fine, coarse, config.num_classes)
         return draft.sections
     draft.conv(1024, 3)
+    draft.begin("neck")
     narrow = draft.conv(256, 1)
+    draft.begin("head")
     draft.conv(512, 3)
     _tiny_head(draft, "3,4,5", config.num_classes)
     draft.route(narrow)
     draft.conv(128, 1)
     draft.route(draft.upsample(), fine)
+    draft.begin("head")
     draft.conv(256, 3)
     _tiny_head(draft, "1,2,3", config.num_classes)
     return draft.sections
@@ -108,6 +114,7 @@ def _residual_heads(draft: Draft, fine: int, coarse: int, classes: int) -> None:
     """Sums instead of concatenations; a sum with a wider map adds the channels that both have."""
     draft.conv(512, 3)
     draft.shortcut(coarse, draft.activation)
+    draft.begin("neck")
     narrow = draft.conv(256, 1)
     deep = draft.conv(256, 3)
     draft.shortcut(narrow, draft.activation)
@@ -123,5 +130,7 @@ def _residual_heads(draft: Draft, fine: int, coarse: int, classes: int) -> None:
 
 
 def _tiny_head(draft: Draft, mask: str, classes: int) -> None:
+    draft.begin("head")
     draft.plain_conv(3 * (classes + 5))
     draft.add("yolo", mask=mask, anchors=_TINY_ANCHORS, classes=classes, num=6)
+    draft.begin("neck")

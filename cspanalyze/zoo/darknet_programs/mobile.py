@@ -13,13 +13,16 @@ _LAST = 1280
 def mobile(config: MobileConfig) -> tuple[Section, ...]:
     """Inverted residual blocks. Unlike in the papers, the first block has a 1x1 before the depthwise convolution."""
     draft = Draft(config.side, config.side, activation=config.activation)
+    draft.begin("stem")
     draft.conv(_STEM, 3, 2)
+    draft.begin("")
     channels = _STEM
     for stage in config.stages:
         for number in range(len(stage.inner)):
             _inverted(draft, channels, stage, number, config)
             channels = stage.width
     draft.conv(_LAST, 1)
+    draft.begin("head")
     draft.add("avgpool")
     if config.dropout:
         draft.add("dropout", probability=config.dropout)

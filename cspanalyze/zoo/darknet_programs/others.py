@@ -21,8 +21,10 @@ def reference(config: ReferenceConfig) -> tuple[Section, ...]:
 def dense(config: DenseConfig) -> tuple[Section, ...]:
     """Each dense layer reads the concatenation of all maps before it in its block."""
     draft = Draft(config.side, config.side, activation=config.activation)
+    draft.begin("stem")
     draft.conv(64, 7, 2)
     entry = draft.maxpool(2, 2)
+    draft.begin("")
     for depth, transition in zip(config.depths, (*config.transitions, None), strict=True):
         for _ in range(depth):
             draft.conv(4 * config.growth, 1)
@@ -37,8 +39,10 @@ def dense(config: DenseConfig) -> tuple[Section, ...]:
 def res2net(config: Res2NetConfig) -> tuple[Section, ...]:
     """The authors' Res2NetLite: 3x3 convolutions in two groups, blocks in four parts."""
     draft = Draft(config.side, config.side, activation=config.activation)
+    draft.begin("stem")
     draft.conv(32, 3, 2)
     draft.maxpool(3, 2)
+    draft.begin("")
     for depth, filters in zip(config.depths, config.widths, strict=True):
         draft.conv(filters, 1)
         draft.conv(filters, 3, 2, groups=2)

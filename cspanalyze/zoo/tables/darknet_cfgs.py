@@ -94,6 +94,15 @@ _SQUEEZED = (
 )
 _BASIC = BackboneConfig("resnet", "basic", tuple(StageConfig(1, 64 << i, 64 << i) for i in range(4)))
 
+
+def _csp_basic() -> BackboneConfig:
+    """Each part half as wide as the stage, the map halved by a 3x3/2: the rule of the authors' other three networks."""
+    stages = [
+        CrossStageConfig(1, 64 << (i - 1) if i else None, 32 << i, 32 << i, 32 << i, 32 << i, 64 << i) for i in range(4)
+    ]
+    return BackboneConfig("resnet", "basic", tuple(stages))
+
+
 _WANG = "Wang et al. 2020, arXiv 1911.11929"
 _REDMON = "Redmon and Farhadi 2018, arXiv 1804.02767"
 _HE = "He et al. 2016, arXiv 1512.03385"
@@ -145,6 +154,15 @@ ROWS = (
     *_csp_rows(),
     _classifier("darknet53", _darknet((1, 2, 8, 8, 4)), f"{_REDMON}, darknet53.cfg"),
     _classifier("resnet10", _BASIC, f"{_WANG}, resnet10.cfg", _WEIGHTLESS),
+    Entry(
+        "darknet/cspresnet10",
+        "darknet_cfgs",
+        ClassifierConfig(backbone=_csp_basic(), side=256),
+        (3, 256, 256),
+        f"{_WANG}, table 3",
+        "ResNet-10 by the rule of the authors' CSPResNet-50: two halves, a 3x3/2 before them",
+        reconstruction=True,
+    ),
     _classifier("resnet50", _resnet((3, 4, 6, 3)), f"{_HE}, as {_WANG}, resnet50-leaky.cfg", _WEIGHTLESS),
     _classifier("resnet101", _resnet((3, 4, 23, 3)), _HE, _OTHER_DEPTHS),
     _classifier("resnet152", _resnet((3, 8, 36, 3)), _HE, _OTHER_DEPTHS),

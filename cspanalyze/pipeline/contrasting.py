@@ -1,0 +1,68 @@
+"""Several networks that were named, side by side, and layer by layer where they differ. No torch at import."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cspanalyze.errors import UsageError
+from cspanalyze.pipeline.analysis import OVERVIEW, Traced, loaded_of, report_of, traced_of
+from cspanalyze.results import Comparison
+from cspanalyze.sentences import contrasts
+from cspanalyze.sources import Loaded, Request, load, parse_inputs
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from cspanalyze.analyses import By
+    from cspanalyze.analyses.layers import Layer
+
+
+def contrast(
+    models: Sequence[str | Request | Loaded | nn.Module],
+    *,
+    metrics: Sequence[str] = OVERVIEW,
+    by: By = "stage",
+    depth: int | None = None,
+) -> Comparison:
+    """Trace every network on one input, and say of each where its layers differ from those of the first.
+
+    The input is the one that the first network takes, where a request does not name another. Other arguments are as
+    for `analyze`.
+
+    Raises:
+        CspanalyzeError: there is no second network, or one cannot be built or traced on that input.
+    """
+    if len(models) < 2:
+        raise UsageError("one network has nothing to be compared with: name two or more, or ask for its twin by --csp")
+    from cspanalyze.analyses.alignment import align
+
+    first = loaded_of(models[0], (), None)
+    base = traced_of(first)
+    others = [traced_of(_on_the_same(model, first)) for model in models[1:]]
+    layers = _layers(base)
+    report = report_of(base, metrics, by, depth)
+    variants = tuple(report_of(other, metrics, by, depth) for other in others)
+    alignments = tuple(align(other.loaded.name, layers, _layers(other)) for other in others)
+    comparison = Comparison(report, variants, alignments=alignments)
+    return replace(comparison, sentences=contrasts(comparison))
+
+
+def _on_the_same(model: str | Request | Loaded | nn.Module, first: Loaded) -> Loaded:
+    """The network with the input of the first one."""
+    request = Request(model) if isinstance(model, str) else model
+    if isinstance(request, Request):
+        if not (request.inputs or request.input_from):
+            request = replace(request, inputs=parse_inputs(first.inputs), batch=None)
+        return load(request)
+    if isinstance(request, Loaded):
+        return request
+    return loaded_of(request, first.args, first.kwargs)
+
+
+def _layers(traced: Traced) -> tuple[Layer, ...]:
+    from cspanalyze.analyses import Grouping
+    from cspanalyze.analyses.layers import layers_of
+
+    return layers_of(traced.graph, Grouping.of(traced.graph))

@@ -1,0 +1,46 @@
+"""`cspanalyze compare`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema
+
+from cspanalyze.results import Comparison, from_json
+from cspanalyze.schema import run_schema
+
+
+def test_table(run: Any) -> None:
+    text = run("compare", "resnet18", "resnet34", "resnet18").out
+    lines = text.splitlines()
+    assert lines[0].startswith("resnet18 beside resnet34 and resnet18, input 1x3x224x224")
+    assert "Layers of resnet34 that are not those of resnet18 (" in text
+    assert "Layers of resnet18" not in text
+    # Two further blocks in stage 2 are four 3x3 of 128 channels.
+    assert next(line for line in lines if line.startswith("stage2  x4")).split()[:3] == ["stage2", "x4", "-"]
+    words = " ".join(text.split())
+    assert "Beside resnet18, resnet18 has the same totals. All " in words
+
+
+def test_json_comes_back(run: Any) -> None:
+    data = json.loads(run("compare", "resnet18", "resnet34", "--input", "1x3x64x64", "--json").out)
+    jsonschema.validate(data, run_schema())
+    record = from_json(data)
+    assert isinstance(record, Comparison)
+    assert record.base.subject.inputs == record.variants[0].subject.inputs == ("1x3x64x64:float32",)
+    totals = [report.result("macs").total for report in (record.base, record.variants[0])]
+    assert sum(each.macs for each in record.alignments[0].differences) == totals[1] - totals[0]
+
+
+def test_other_formats_and_errors(run: Any) -> None:
+    assert "| stage2  x4 | - |" in run("compare", "resnet18", "resnet34", "--markdown").out.replace("&nbsp;", " ")
+    assert run("compare", "resnet18", "resnet34", "--csv").out.count("\n") > 10
+    for arguments, said in (
+        (("resnet18",), "name two or more"),
+        (("resnet18", "resnet19"), "did you mean"),
+        (("resnet18", "resnet34", "--depth", "2"), "--depth needs --by module"),
+    ):
+        outcome = run("compare", *arguments)
+        assert (outcome.code, outcome.out) == (2, "")
+        assert said in outcome.err
