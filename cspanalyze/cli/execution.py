@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cspanalyze.cli.destination import destination
-from cspanalyze.cli.options import NetworkOptions
+from cspanalyze.cli.options import NetworkOptions, TwinOptions
 from cspanalyze.cli.waiting import waiting
 from cspanalyze.errors import IncompleteError
 
@@ -37,14 +37,14 @@ def show(
     """
 
     def made(request: Request) -> Record:
-        modelled = traffic(request, _csp(options) if options.csp else None) if traffic is not None else None
+        modelled = traffic(request, csp_of(options) if options.csp else None) if traffic is not None else None
         record = _record(options, request, metrics, train, modelled)
         check(record)
         return record
 
     record = show_record(options, made, curve)
     if options.strict:
-        _refuse_gaps(record)
+        refuse_gaps(record)
 
 
 def show_record(options: NetworkOptions, make: Callable[[Request], Record], curve: bool = False) -> Record:
@@ -55,7 +55,7 @@ def show_record(options: NetworkOptions, make: Callable[[Request], Record], curv
     """
     options.check()
     target = destination(options)
-    request = _request(options)
+    request = request_of(options)
     # What a user's file prints must not end up in the middle of a JSON document.
     with contextlib.redirect_stdout(sys.stderr), waiting(f"analysing {options.model}"):
         record = make(request)
@@ -74,10 +74,15 @@ def _record(
     shared: dict[str, Any] = {
         "metrics": metrics, "by": options.by, "depth": options.depth, "train": train, "traffic": traffic,
     }  # fmt: skip
-    return compare(request, csp=_csp(options), **shared) if options.csp else analyze(request, **shared)
+    return compare(request, csp=csp_of(options), **shared) if options.csp else analyze(request, **shared)
 
 
-def _request(options: NetworkOptions) -> Request:
+def request_of(options: TwinOptions) -> Request:
+    """The network and input that the options name.
+
+    Raises:
+        CspanalyzeError: they are written wrongly.
+    """
     from cspanalyze.sources import Request, check, parse_arguments, parse_inputs
 
     request = Request(
@@ -92,7 +97,8 @@ def _request(options: NetworkOptions) -> Request:
     return request
 
 
-def _csp(options: NetworkOptions) -> Csp:
+def csp_of(options: TwinOptions) -> Csp:
+    """How the options want the twin to be made."""
     from cspanalyze.pipeline import Csp
 
     given = {
@@ -106,7 +112,12 @@ def _csp(options: NetworkOptions) -> Csp:
     return Csp(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
 
 
-def _refuse_gaps(record: Record) -> None:
+def refuse_gaps(record: Record) -> None:
+    """For `--strict`.
+
+    Raises:
+        IncompleteError: a total leaves out operations.
+    """
     from cspanalyze.renderers.layout import shown
     from cspanalyze.renderers.tabulation import reports
 
