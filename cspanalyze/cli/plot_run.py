@@ -5,21 +5,23 @@ from __future__ import annotations
 import contextlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cspanalyze.cli.commands.plot import PlotOptions
 from cspanalyze.cli.destination import Destination, destination
 from cspanalyze.cli.execution import csp_of, refuse_gaps, request_of
 from cspanalyze.cli.waiting import waiting
 from cspanalyze.errors import UsageError
+from cspanalyze.hardware import DEFAULT, find_profile
 from cspanalyze.renderers import format_of_suffix
 from cspanalyze.renderers.plots import plot_page
 from cspanalyze.renderers.plots.kinds import (
+    CAPACITY_CAPTION,
     GAMMA_CAPTION,
     GRADIENT_PLOTS,
     RECORD_PLOTS,
-    ROOFLINE_METRICS,
-    Machine,
+    ROOFLINE_CAPTION,
+    capacity_plot,
     gamma_plot,
     pareto_plot,
     roofline_plot,
@@ -34,9 +36,6 @@ from cspanalyze.study import Study, alone_or_compared
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-_ROOFLINE_CAPTION = (
-    "Every layer at the speed that it can reach: on the slope memory bounds it, on the level compute does."
-)
 _PARETO_CAPTION = "Networks on the stair are beaten by no other in both figures."
 
 
@@ -98,13 +97,14 @@ def _material(options: PlotOptions) -> Saved:
 
             return study([request], csp, gammas=GAMMAS if options.kind == "gamma" else ())
         from cspanalyze.pipeline import analyze, compare
+        from cspanalyze.pipeline.traffic import Traffic
 
-        metrics = ROOFLINE_METRICS if options.kind == "roofline" else (options.metric or "macs",)
         suited = RECORD_PLOTS[options.kind].by if options.kind in RECORD_PLOTS else "layer"
         by = options.by or suited
-        if csp is None:
-            return analyze(request, metrics=metrics, by=by, depth=options.depth)
-        return compare(request, csp=csp, metrics=metrics, by=by, depth=options.depth)
+        asked: dict[str, Any] = {"metrics": (options.metric or "macs",), "by": by, "depth": options.depth}
+        if options.kind in ("roofline", "capacity"):
+            asked["traffic"] = Traffic(find_profile(options.profile or DEFAULT))
+        return analyze(request, **asked) if csp is None else compare(request, csp=csp, **asked)
 
 
 def _figure(saved: Saved, options: PlotOptions) -> tuple[go.Figure, str]:
@@ -120,10 +120,10 @@ def _figure(saved: Saved, options: PlotOptions) -> tuple[go.Figure, str]:
             raise UsageError(f"{options.model} holds no twins over gamma: `cspanalyze report MODEL --csp` writes them")
         return gamma_plot(saved), GAMMA_CAPTION
     record = _record(saved, options)
+    if options.kind == "capacity":
+        return capacity_plot(record), CAPACITY_CAPTION
     if options.kind == "roofline":
-        assert options.peak, "refused by check()"
-        assert options.bandwidth, "refused by check()"
-        return roofline_plot(record, Machine(options.peak * 1e12, options.bandwidth * 1e9)), _ROOFLINE_CAPTION
+        return roofline_plot(record, find_profile(options.profile or DEFAULT)), ROOFLINE_CAPTION
     known = RECORD_PLOTS[options.kind]
     return known.draw(record, options.metric), known.caption
 
@@ -133,7 +133,7 @@ def _record(saved: Saved, options: PlotOptions) -> Record:
     if isinstance(saved, tuple):
         raise UsageError(f"{options.model} holds gradient records: draw them with --kind {', '.join(GRADIENT_PLOTS)}")
     if isinstance(saved, Study):
-        return alone_or_compared(saved.stages if options.kind in ("bars", "gamma") else saved.modules)
+        return alone_or_compared(saved.stages if options.kind in ("bars", "gamma", "capacity") else saved.modules)
     return saved
 
 

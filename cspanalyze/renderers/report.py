@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
+from cspanalyze.errors import UsageError
 from cspanalyze.gradients import GradientRecord
+from cspanalyze.hardware import DEFAULT, find_profile
 from cspanalyze.renderers.arrangement import report_grid
 from cspanalyze.renderers.document import document
 from cspanalyze.renderers.figures import UNKNOWN, figure
@@ -14,7 +17,16 @@ from cspanalyze.renderers.html import Page, Section, render_page
 from cspanalyze.renderers.html.page import Plot
 from cspanalyze.renderers.layout import Layout
 from cspanalyze.renderers.plots import embedded
-from cspanalyze.renderers.plots.kinds import GAMMA_CAPTION, GRADIENT_PLOTS, RECORD_PLOTS, gamma_plot
+from cspanalyze.renderers.plots.kinds import (
+    CAPACITY_CAPTION,
+    GAMMA_CAPTION,
+    GRADIENT_PLOTS,
+    RECORD_PLOTS,
+    ROOFLINE_CAPTION,
+    capacity_plot,
+    gamma_plot,
+    roofline_plot,
+)
 from cspanalyze.renderers.plots.series import name_of
 from cspanalyze.renderers.tabulation import changes_grid, reports
 from cspanalyze.results import Record
@@ -36,6 +48,7 @@ def render_report(study: Study) -> str:
         _stages(record, said.grids[0]),
         *_twin(study),
         *([Section("Architecture", drawings=study.drawings)] if study.drawings else []),
+        *_memory(study),
         *_modules(alone_or_compared(study.modules)),
         *([gradient_section(study.gradients)] if any(each.whole.terms for each in study.gradients) else []),
         Section("Method", remarks=(*said.remarks, *([f"made by: {study.command}"] if study.command else []))),
@@ -53,6 +66,19 @@ def _twin(study: Study) -> Iterator[Section]:
         grid = changes_grid(study.stages.changes)
         plots = (embedded(gamma_plot(study), GAMMA_CAPTION),) if study.gammas else ()
         yield Section("Partial stages", plots=plots, grids=(grid,))
+
+
+def _memory(study: Study) -> Iterator[Section]:
+    record, layers = alone_or_compared(study.stages), alone_or_compared(study.modules)
+    plots = []
+    if all(report.curves for report in reports(record)):
+        plots.append(embedded(capacity_plot(record), CAPACITY_CAPTION, wide=False))
+    profile = find_profile(DEFAULT)
+    if _has(layers, "traffic_bytes") and _has(layers, "macs"):
+        with contextlib.suppress(UsageError):  # the profile knows no peak for this dtype
+            plots.append(embedded(roofline_plot(layers, profile), ROOFLINE_CAPTION, wide=False))
+    if plots:
+        yield Section("Memory", plots=tuple(plots))
 
 
 def _modules(record: Record) -> Iterator[Section]:

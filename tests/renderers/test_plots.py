@@ -10,16 +10,17 @@ import pytest
 from browser import needs_browser, visit
 
 from cspanalyze.errors import UsageError
+from cspanalyze.hardware import Profile
 from cspanalyze.renderers import Style
 from cspanalyze.renderers.barchart import render_bars
 from cspanalyze.renderers.plots import plot_page
 from cspanalyze.renderers.plots.bars import bars
 from cspanalyze.renderers.plots.depth import depth
-from cspanalyze.renderers.plots.kinds import Machine, pareto_plot, roofline_plot
+from cspanalyze.renderers.plots.kinds import capacity_plot, pareto_plot, roofline_plot
 from cspanalyze.renderers.plots.look import CUES
 from cspanalyze.renderers.plots.modules import icicle, treemap
 from cspanalyze.renderers.plots.points import Point, front
-from cspanalyze.results import Comparison, Report, Result, Row
+from cspanalyze.results import Comparison, Curve, Report, Result, Row
 
 
 @pytest.fixture
@@ -106,16 +107,37 @@ def test_rows_of_a_sweep_without_a_figure_are_left_out() -> None:
         pareto_plot(rows[1:2], "macs", "cio")
 
 
-def test_a_layer_under_the_roof_is_as_fast_as_memory_or_compute_lets_it(base: Report) -> None:
-    """Peak 100 FLOP/s, 10 B/s: the ridge is at 10 FLOP/B. 40 FLOP on 8 B: 5 x 10 = 50. 600 on 20: 30 x 10, so 100."""
-    flops = Result("flops", "FLOP", "trace", (Row("a", "", 40), Row("b", "", 600), Row("c", "", 0)), 640)
-    moved = Result("fused_bytes", "bytes", "trace", (Row("a", "", 8), Row("b", "", 20), Row("c", "", 5)), 33)
-    drawn = roofline_plot(Report(base.subject, ("a", "b", "c"), (flops, moved)), Machine(100.0, 10.0))
+def test_a_layer_under_the_roof_is_as_fast_as_memory_or_arithmetic_lets_it(base: Report) -> None:
+    """Peak 100 FLOP/s, 10 B/s: the ridge is at 10 FLOP/B. 2 x 20 MACs on 6 + 2 bytes: 5 FLOP/B, at 5 x 10 = 50 FLOP/s.
+    2 x 300 on 20: 30 FLOP/B, at 100. What moves bytes without MACs is no point."""
+
+    def metric(name: str, *values: int) -> Result:
+        rows = tuple(Row(group, "", value) for group, value in zip("abc", values, strict=True))
+        return Result(name, "", "cache-model", rows, sum(values))
+
+    results = (metric("macs", 20, 300, 0), metric("traffic_bytes", 6, 20, 5), metric("write_back_bytes", 2, 0, 1))
+    profile = Profile("machine", 10.0, 100.0, None, 1024)
+    drawn = roofline_plot(Report(base.subject, ("a", "b", "c"), results), profile)
     roof, layers = drawn.data
     assert list(layers.x) == [5, 30]
     assert list(layers.y) == [50, 100]
     assert list(roof.x)[1] == 10
     assert [("memory" in text, "compute" in text) for text in layers.hovertext] == [(True, False), (False, True)]
+    with pytest.raises(UsageError, match="the profile none knows no peak"):
+        roofline_plot(
+            Report(base.subject, ("a", "b", "c"), results), replace(profile, name="none", peak_fp32_flops=None)
+        )
+
+
+def test_capacity_is_drawn_in_binary_units(base: Report) -> None:
+    points = ((65536, 900), (98304, 700), (1 << 17, 600), (1 << 18, 500))
+    curve = Curve("traffic_bytes", "bytes", "on-chip capacity", "bytes", "cache-model", points)
+    drawn = capacity_plot(replace(base, curves=(curve,)))
+    assert list(drawn.data[0].y) == [900, 700, 600, 500]
+    assert list(drawn.layout.xaxis.ticktext) == ["64 KiB", "256 KiB"]
+    assert "at 96 KiB" in drawn.data[0].hovertext[1]
+    with pytest.raises(UsageError, match="no traffic against capacity"):
+        capacity_plot(base)
 
 
 def test_bars_in_a_terminal(comparison: Comparison) -> None:

@@ -11,16 +11,20 @@ from cspanalyze.errors import UsageError
 
 EPILOG = "Example: cspanalyze plot resnet50 --csp --kind bars --metric cio -o cio.svg"
 PLOT = "Plot"
-Kind = Literal["bars", "depth", "icicle", "treemap", "roofline", "gamma", "overlap", "raster", "readers", "pareto"]
+Kind = Literal[
+    "bars", "depth", "icicle", "treemap", "roofline", "capacity", "gamma", "overlap", "raster", "readers", "pareto"
+]
 Theme = Literal["light", "dark"]
 _MODEL_HELP = (
     "As for the other commands, or a saved FILE.json, or for --kind pareto the FILE.csv of a sweep. The user's .py "
     "file is EXECUTED."
 )
 _KIND_HELP = (
-    "bars by stage or module; depth: layer after layer and their sum; icicle and treemap of the module tree; roofline; "
-    "gamma: the twin against gamma; readers, overlap and raster of gradients; pareto front of a sweep."
+    "bars by stage or module; depth: layer after layer and their sum; icicle and treemap of the module tree; roofline "
+    "of layers; capacity: traffic by what the chip holds; gamma: the twin against gamma; readers, overlap and raster "
+    "of gradients; pareto front of a sweep."
 )
+_PROFILE_HELP = "Hardware, as for `cio`: jetson_tx2, a100_40gb ... Default jetson_tx2."
 _METRIC_HELP = "What is drawn: macs, params, cio, fused_bytes ... Default macs."
 _OUTPUT_HELP = (
     "Write to FILE; its suffix picks the format: .html .png .svg .pdf for the plot, .txt for bars of text, .json .csv "
@@ -38,8 +42,7 @@ class PlotOptions(TwinOptions):
     metric: Annotated[str, option(PLOT, _METRIC_HELP, "--metric", "-m", metavar="NAME")] = ""
     x: Annotated[str, option(PLOT, "Column of a sweep, for --kind pareto. Default macs.", "--x", metavar="NAME")] = ""
     y: Annotated[str, option(PLOT, "Column of a sweep, for --kind pareto. Default cio.", "--y", metavar="NAME")] = ""
-    peak: Annotated[float | None, option(PLOT, "TFLOP/s of the machine, for --kind roofline.", "--peak")] = None
-    bandwidth: Annotated[float | None, option(PLOT, "GB/s of its memory, for --kind roofline.", "--bandwidth")] = None
+    profile: Annotated[str, option(PLOT, _PROFILE_HELP, "--profile", metavar="NAME|FILE.toml")] = ""
     by: Annotated[By | None, option(ROWS, "What makes a bar, a point or a box. Default as suits the plot.")] = None
     depth: Annotated[int | None, option(ROWS, "How many levels of modules --by module tells apart.")] = None
     strict: Annotated[bool, option(OUTPUT, STRICT_HELP, "--strict")] = False
@@ -57,13 +60,8 @@ class PlotOptions(TwinOptions):
             raise UsageError("--depth needs --by module, and at least 1")
         if (self.x or self.y) and self.kind != "pareto":
             raise UsageError("--x and --y choose columns of a sweep: add --kind pareto")
-        if (self.peak is not None or self.bandwidth is not None) and self.kind != "roofline":
-            raise UsageError("--peak and --bandwidth describe the machine of a roofline: add --kind roofline")
-        if self.kind == "roofline" and not (self.peak and self.bandwidth and min(self.peak, self.bandwidth) > 0):
-            raise UsageError(
-                "a roofline needs the machine: --peak in TFLOP/s and --bandwidth in GB/s, both above 0, such as "
-                "--peak 15.7 --bandwidth 900"
-            )
+        if self.profile and self.kind not in ("roofline", "capacity"):
+            raise UsageError("--profile names the hardware of a roofline or a cache: add --kind roofline or capacity")
         if self.width < 100:
             raise UsageError(f"--width {self.width} is not possible: expected at least 100")
         if self.kind == "pareto" and not self.model.lower().endswith(".csv"):

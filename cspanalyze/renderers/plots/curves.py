@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
-    """A figure against another one: `y` belongs to `x`, None where it is unknown.
+class Series:
+    """A figure as a line: `y` belongs to `x`, None where it is unknown.
 
     `whole`, where it is given, is what the figures are shares of: the network that has not been changed.
     """
@@ -28,7 +29,7 @@ class Curve:
 
 
 def curves(
-    found: Sequence[Curve], title: str, *, x_title: str, y_title: str, x_scale: Literal["linear", "log"] = "linear"
+    found: Sequence[Series], title: str, *, x_title: str, y_title: str, x_scale: Literal["linear", "bytes"] = "linear"
 ) -> go.Figure:
     """One line for each curve; figures with a `whole` are drawn as the change from it in percent."""
     import plotly.graph_objects as go
@@ -40,9 +41,10 @@ def curves(
         shares = [
             None if y is None else 100 * (y / curve.whole - 1) if relative and curve.whole else y for y in curve.y
         ]
+        places = [size(x) if x_scale == "bytes" else f"{x:g}" for x in curve.x]
         texts = [
-            f"{plain(curve.name)} at {x:g}<br>{figure(y)}{f', {share:+.1f} %' if relative else ''}"
-            for x, y, share in zip(curve.x, curve.y, shares, strict=True)
+            f"{plain(curve.name)} at {place}<br>{figure(y)}{f', {share:+.1f} %' if relative else ''}"
+            for place, y, share in zip(places, curve.y, shares, strict=True)
         ]
         drawn.add_scatter(
             x=curve.x, y=shares, mode="lines+markers", name=plain(curve.name), hovertext=texts, hoverinfo="text",
@@ -53,7 +55,19 @@ def curves(
         if relative
         else {"title": {"text": y_title}, "tickformat": "~s"}
     )
-    drawn.update_layout(xaxis={"title": {"text": x_title}, "type": x_scale}, yaxis=axis, showlegend=len(found) > 1)
+    x_axis: dict[str, object] = {"title": {"text": x_title}}
+    if x_scale == "bytes":
+        powers = sorted({x for curve in found for x in curve.x if math.log2(x).is_integer()})[::2]  # more would not fit
+        x_axis |= {"type": "log", "tickvals": powers, "ticktext": [size(x) for x in powers]}
+    drawn.update_layout(xaxis=x_axis, yaxis=axis, showlegend=len(found) > 1)
     if relative:
         drawn.add_hline(y=0, line={"width": 1, "color": "rgba(128,128,128,0.9)"})
     return titled(drawn, title)
+
+
+def size(nbytes: float) -> str:
+    """A capacity in binary units: `512 KiB`."""
+    for unit, scale in (("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if nbytes >= scale:
+            return f"{nbytes / scale:g} {unit}"
+    return f"{nbytes:g} B"

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Literal
 
 from cspanalyze.errors import UsageError
 from cspanalyze.gradients.record import GradientRecord
+from cspanalyze.hardware import Profile
 from cspanalyze.renderers.plots.bars import bars
-from cspanalyze.renderers.plots.curves import Curve, curves
+from cspanalyze.renderers.plots.curves import Series, curves
 from cspanalyze.renderers.plots.depth import depth
 from cspanalyze.renderers.plots.gradients import overlap, raster, readers
 from cspanalyze.renderers.plots.modules import icicle, treemap
 from cspanalyze.renderers.plots.points import Point, pareto, roofline
 from cspanalyze.renderers.plots.series import name_of, names_of, title_of
-from cspanalyze.renderers.tabulation import figure_of, reports
+from cspanalyze.renderers.tabulation import figure_of, label, reports
 from cspanalyze.results import Record
 from cspanalyze.study import Study
 
@@ -25,14 +26,6 @@ if TYPE_CHECKING:
 
 By = Literal["stage", "module", "layer"]
 Row = Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """What bounds a layer: `peak` in FLOP a second, `bandwidth` of the memory in bytes a second."""
-
-    peak: float
-    bandwidth: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +76,11 @@ GRADIENT_PLOTS: Mapping[str, GradientPlot] = MappingProxyType(
 GAMMA_CAPTION = (
     "The twin's totals against gamma, the share of channels that bypasses the blocks, as change from the base."
 )
-ROOFLINE_METRICS = ("flops", "fused_bytes")
+ROOFLINE_CAPTION = (
+    "Layers at the speed that they could reach at most: on the slope memory bounds them, on the level arithmetic. "
+    "Bytes are those of the cache model; the larger the marker, the more arithmetic."
+)
+CAPACITY_CAPTION = "Bytes from memory for one forward pass, by the cache model, against what the chip can hold."
 
 
 def gamma_plot(study: Study) -> go.Figure:
@@ -97,7 +94,7 @@ def gamma_plot(study: Study) -> go.Figure:
     base = study.stages.base
     whole = {result.metric: result.total for result in base.results}
     found = [
-        Curve(
+        Series(
             title_of(metric),
             tuple(p.gamma for p in study.gammas),
             tuple(p.total(metric) for p in study.gammas),
@@ -110,18 +107,45 @@ def gamma_plot(study: Study) -> go.Figure:
     return curves(found, title, x_title="gamma", y_title=f"change from {name_of(base)}")
 
 
-def roofline_plot(record: Record, machine: Machine) -> go.Figure:
-    """Layers by FLOPs for each byte that they move with element-wise operations fused, under the machine's roof."""
+def roofline_plot(record: Record, profile: Profile) -> go.Figure:
+    """Layers by arithmetic intensity, 2 x MACs for each byte read or written back, under the roof of the hardware.
+
+    Raises:
+        UsageError: the record holds no traffic, or the profile knows no peak or bandwidth.
+    """
     points = []
     for report in reports(record):
-        if not set(ROOFLINE_METRICS) <= set(report.metrics):
-            raise UsageError(f"a roofline needs {' and '.join(ROOFLINE_METRICS)}, and the record has not both")
-        flops, moved = (report.result(metric) for metric in ROOFLINE_METRICS)
+        if not {"macs", "traffic_bytes", "write_back_bytes"} <= set(report.metrics):
+            raise UsageError("a roofline needs MACs and traffic of the cache model: `cspanalyze cio` computes both")
+        macs, read, written = map(report.result, ("macs", "traffic_bytes", "write_back_bytes"))
         for group in report.groups:
-            work, traffic = figure_of(flops, group), figure_of(moved, group)
-            if work and traffic:
-                points.append(Point(group, work / traffic, work, name_of(report)))
-    return roofline(points, machine.peak, machine.bandwidth, f"Roofline of {names_of(record)}, fused bytes")
+            work, moved = figure_of(macs, group), [figure_of(read, group), figure_of(written, group)]
+            if work and None not in moved and (traffic := sum(amount or 0 for amount in moved)):
+                points.append(Point(label(group), 2 * work / traffic, 2 * work, name_of(report)))
+    dtypes = {each.rpartition(":")[2] for report in reports(record) for each in report.subject.inputs}
+    dtype = dtypes.pop() if len(dtypes) == 1 else ""
+    peak = profile.peak_flops(dtype)
+    if peak is None or profile.dram_bytes_per_second is None:
+        raise UsageError(f"the profile {profile.name} knows no peak or no bandwidth for {dtype or 'several dtypes'}")
+    return roofline(points, peak, profile.dram_bytes_per_second, f"Roofline of {names_of(record)}, {profile.name}")
+
+
+def capacity_plot(record: Record) -> go.Figure:
+    """Traffic of every network against the capacity on chip.
+
+    Raises:
+        UsageError: the record holds no such curve.
+    """
+    found = [
+        Series(name_of(report), tuple(x for x, _ in curve.points), tuple(y for _, y in curve.points))
+        for report in reports(record)
+        for curve in report.curves
+        if curve.metric == "traffic_bytes"
+    ]
+    if not found:
+        raise UsageError("the record has no traffic against capacity: `cspanalyze cio` computes it")
+    title = f"Memory traffic of {names_of(record)}"
+    return curves(found, title, x_title="on-chip capacity [bytes]", y_title="read from memory [bytes]", x_scale="bytes")
 
 
 def pareto_plot(rows: Sequence[Row], x: str, y: str) -> go.Figure:

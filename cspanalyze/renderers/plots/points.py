@@ -121,4 +121,4 @@ def roofline(points: Sequence[Point], peak: float, bandwidth: float, title: str 
         xaxis={"title": {"text": "arithmetic intensity [FLOP/byte]"}, "type": "log", "dtick": 1},
         yaxis={"title": {"text": "attainable [FLOP/s]"}, "type": "log", "tickformat": "~s", "dtick": 1},
     )
-    return titled(drawn, title, height=520)
+    return titled(drawn, title)
