@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from cspanalyze.errors import UsageError
 from cspanalyze.gradients.record import GradientRecord, record_from_json
 
 Saved = results.Record | study.Study | tuple[GradientRecord, ...]
-SUFFIX = ".json"
+SUFFIX, BASE = ".json", "base"
 
 
 def read_saved(path: Path) -> Saved:
@@ -52,8 +53,13 @@ def _of_kind(data: dict[str, Any]) -> Saved:
         networks = data.get("networks")
         if not isinstance(networks, list) or not all(isinstance(each, dict) for each in networks):
             raise UsageError("this is no gradient record")
-        return tuple(record_from_json(each.get("record", {})) for each in networks)
+        return tuple(_gradients(each) for each in networks)
     return results.from_json(data)
+
+
+def _gradients(network: dict[str, Any]) -> GradientRecord:
+    record, variant = record_from_json(network.get("record", {})), str(network.get("variant", BASE))
+    return record if variant == BASE else replace(record, network=f"{record.network} {variant}")
 
 
 def _text(path: Path) -> str:

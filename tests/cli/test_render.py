@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -60,3 +61,18 @@ def test_what_is_no_record_is_refused_in_one_sentence(
     assert (outcome.code, outcome.out, outcome.err.count("\n")) == (2, "", 1)
     assert outcome.err.startswith(f"error: {sentence}")
     assert not (folder / "x.md").exists()
+
+
+def test_gradient_records_become_a_page(run: Any, folder: Path) -> None:
+    from cspanalyze.gradients.record import record_to_json
+    from cspanalyze.pipeline.studying import study
+
+    (record,) = study(["resnet18"]).gradients
+    networks = [{"variant": variant, "record": record_to_json(record)} for variant in ("base", "CSP")]
+    (folder / "gradients.json").write_text(json.dumps({"schema": 1, "kind": "gradients", "networks": networks}))
+    assert run("render", "gradients.json", "-o", "gradients.html").code == 0
+    page = (folder / "gradients.html").read_text(encoding="utf-8")
+    assert "<h1>Gradients of resnet18 and resnet18 CSP</h1>" in page
+    assert run("plot", "gradients.json", "--kind", "raster", "-o", "raster.html").code == 0
+    assert run("render", "gradients.json").err.startswith("error: gradient records are written as a page: -o FILE.html")
+    assert run("plot", "gradients.json").err.startswith("error: gradients.json holds gradient records: draw them with")
