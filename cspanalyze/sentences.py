@@ -183,7 +183,10 @@ def _relation(change: _Change) -> str:
     factor = change.after / change.before
     if factor >= 2:
         return f"{factor:.1f} times the {change.title}"
-    return f"{_share(change.share)} {'more' if factor > 1 else 'less'} {change.title}"
+    if factor == 0:
+        return f"no {change.title}"
+    fewer = "fewer" if change.title.endswith("s") else "less"  # bytes and parameters are many, CIO and memory are much
+    return f"{_share(change.share)} {'more' if factor > 1 else fewer} {change.title}"
 
 
 def overview(report: Report) -> tuple[str, ...]:

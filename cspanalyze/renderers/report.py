@@ -53,7 +53,15 @@ def render_report(study: Study) -> str:
         *([gradient_section(study.gradients)] if any(each.whole.terms for each in study.gradients) else []),
         Section("Method", remarks=(*said.remarks, *([f"made by: {study.command}"] if study.command else []))),
     ]
-    return render_page(Page(said.title, study.stages.sentences, tuple(sections)))
+    return render_page(Page(_title(study, said.title), study.stages.sentences, tuple(sections)))
+
+
+def _title(study: Study, title: str) -> str:
+    """That of the tables, unless networks stand side by side of which none is a twin."""
+    base, *others = reports(study.stages)
+    if not others or study.stages.changes:
+        return title
+    return f"{base.subject.name} beside {' and '.join(other.subject.name for other in others)}"
 
 
 def _stages(record: Record, table: Grid) -> Section:

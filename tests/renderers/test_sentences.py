@@ -58,5 +58,5 @@ def test_one_network_alone(base: Report) -> None:
 def test_networks_that_are_no_twins_are_compared_without_reasons(comparison: Comparison) -> None:
     """MACs 1,541,500 of 2,041,500; copies 3,000 of none."""
     (sentence,) = differences(comparison)
-    assert sentence.startswith("Against tiny, tiny has 24.5 % less MACs, 19.0 % less parameters, 5.0 % more CIO and")
+    assert sentence.startswith("Against tiny, tiny has 24.5 % fewer MACs, 19.0 % fewer parameters, 5.0 % more CIO and")
     assert sentence.endswith("3,000 elements of concat copies where the other has none.")
