@@ -31,6 +31,7 @@ _TRAFFIC = (
     ("simulated_bytes", "the simulation"),
     ("counted_bytes", "the hardware counter"),
 )
+_MOVED = ("cio", "fused_bytes", "peak_bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,3 +256,60 @@ def _share(share: float) -> str:
 def _listed(items: Sequence[object]) -> str:
     *head, last = map(str, items)
     return f"{', '.join(head)} and {last}" if head else last
+
+
+def differences(comparison: Comparison) -> tuple[str, ...]:
+    """For every other network a sentence with its main figures relative to those of the first: no reasons, for there
+    is no one change that leads from one to the other."""
+    base = comparison.base
+    return tuple(
+        f"Against {base.subject.name}, {other.subject.name} has "
+        f"{_listed([_relation(change) for change in changes]) if changes else 'the same figures'}."
+        for other in comparison.variants
+        for changes in [_changes(base, other)]
+    )
+
+
+def _relation(change: _Change) -> str:
+    if change.before == 0:
+        return f"{change.after:,} {change.unit} of {change.title} where the other has none"
+    factor = change.after / change.before
+    if factor >= 2:
+        return f"{factor:.1f} times the {change.title}"
+    if factor == 0:
+        return f"no {change.title}"
+    fewer = "fewer" if change.title.endswith("s") else "less"  # bytes and parameters are many, CIO and memory are much
+    return f"{_share(change.share)} {'more' if factor > 1 else fewer} {change.title}"
+
+
+def overview(report: Report) -> tuple[str, ...]:
+    """What a network takes altogether, and which of its rows take most of that."""
+    named = {metric: title for metric, title in _HEADLINES if metric in report.metrics and report.result(metric).total}
+    taken = [
+        f"{result.total:,} {f'{result.unit} of ' if metric in _MOVED and result.unit not in title else ''}{title}"
+        for metric, title in named.items()
+        if metric in ("macs", "params", *_MOVED)
+        for result in [report.result(metric)]
+    ]
+    said = []
+    if taken:
+        inputs = f" for input {', '.join(report.subject.inputs)}" if report.subject.inputs else ""
+        said.append(f"{report.subject.name} takes {_listed(taken)}{inputs}.")
+    heaviest = [
+        f"{named[metric]} in {group or '(root)'} ({100 * share:.1f} %)"
+        for metric in ("macs", "params", "cio")
+        if metric in named and (found := _heaviest(report, metric)) is not None
+        for group, share in [found]
+    ]
+    if heaviest and len(report.groups) > 1:
+        said.append(f"The largest shares are {_listed(heaviest)}.")
+    return tuple(said)
+
+
+def _heaviest(report: Report, metric: str) -> tuple[str, float] | None:
+    """The group with the largest figure, and its share of the total; None where several are the largest."""
+    result = report.result(metric)
+    amounts = {group: result.of(group) or 0 for group in report.groups}
+    most = max(amounts.values(), default=0)
+    largest = [group for group, amount in amounts.items() if amount == most]
+    return (largest[0], most / result.total) if len(largest) == 1 and result.additive and result.total else None

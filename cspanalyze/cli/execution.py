@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cspanalyze.cli.destination import destination
-from cspanalyze.cli.options import NetworkOptions
+from cspanalyze.cli.options import NetworkOptions, TwinOptions
 from cspanalyze.cli.waiting import waiting
 from cspanalyze.errors import IncompleteError
 
@@ -55,7 +55,7 @@ def show_record(options: NetworkOptions, make: Callable[[Request], Record], curv
     """
     options.check()
     target = destination(options)
-    request = _request(options)
+    request = request_of(options)
     # What a user's file prints must not end up in the middle of a JSON document.
     with contextlib.redirect_stdout(sys.stderr), waiting(f"analysing {options.model}"):
         record = make(request)
@@ -77,7 +77,12 @@ def _record(
     return compare(request, csp=csp_of(options), **shared) if options.csp else analyze(request, **shared)
 
 
-def _request(options: NetworkOptions) -> Request:
+def request_of(options: TwinOptions) -> Request:
+    """The network and input that the options name.
+
+    Raises:
+        CspanalyzeError: they are written wrongly.
+    """
     from cspanalyze.sources import Request, check, parse_arguments, parse_inputs
 
     request = Request(
@@ -92,7 +97,7 @@ def _request(options: NetworkOptions) -> Request:
     return request
 
 
-def csp_of(options: NetworkOptions) -> Csp:
+def csp_of(options: TwinOptions) -> Csp:
     """How the options say that the twin is made."""
     from cspanalyze.pipeline import Csp
 

@@ -43,7 +43,7 @@ _TRAIN_HELP = (
     "Without the optimiser."
 )
 _CONTROL_HELP = "Compare with the twin's control too: the same transitions, gamma 0, no split."
-_OUTPUT_HELP = "Write to FILE; its suffix picks the format: .txt .json .csv .md .tex"
+_OUTPUT_HELP = "Write to FILE; its suffix picks the format: .txt .json .csv .md .tex .html"
 STRICT_HELP = "Exit with 3 if a total leaves out an operation that has no formula."
 
 
@@ -60,6 +60,7 @@ class OutputOptions:
     csv: Annotated[bool, option(OUTPUT, "Tidy CSV, one row a figure.", "--csv")] = False
     markdown: Annotated[bool, option(OUTPUT, "GitHub tables.", "--markdown")] = False
     latex: Annotated[bool, option(OUTPUT, "LaTeX (package booktabs).", "--latex")] = False
+    html: Annotated[bool, option(OUTPUT, "A page of its own, with tables that sort.", "--html")] = False
     output: Annotated[str, option(OUTPUT, _OUTPUT_HELP, "--output", "-o", metavar="FILE")] = ""
     force: Annotated[bool, option(OUTPUT, "Overwrite FILE if it exists.", "--force")] = False
     debug: Annotated[bool, option(OUTPUT, "Show the traceback of an error.", "--debug")] = False
@@ -71,7 +72,7 @@ class OutputOptions:
         Raises:
             UsageError: two are.
         """
-        asked = [name for name in ("json", "csv", "markdown", "latex") if getattr(self, name)]
+        asked = [name for name in ("json", "csv", "markdown", "latex", "html") if getattr(self, name)]
         if len(asked) > 1:
             raise UsageError(f"--{asked[0]} and --{asked[1]} contradict each other: choose one format")
         return asked[0] if asked else ""
@@ -85,8 +86,8 @@ class ModelOptions:
 
 
 @dataclass(frozen=True)
-class NetworkOptions(OutputOptions, ModelOptions):
-    """A network, its input, its twin, and how figures are grouped into rows."""
+class TwinOptions(OutputOptions, ModelOptions):
+    """A network, its input, and its twin."""
 
     input: Annotated[list[str] | None, option(NETWORK, INPUT_HELP, "--input", "-i", metavar="SHAPE")] = None
     input_from: Annotated[str, option(NETWORK, _INPUT_FROM_HELP, metavar="FILE.py:FN")] = ""
@@ -103,15 +104,6 @@ class NetworkOptions(OutputOptions, ModelOptions):
     stages: Annotated[str, option(CSP, _STAGES_HELP, metavar="LIST")] = ""
     init: Annotated[Init | None, option(CSP, "Weights: drawn anew, or cut out of the base. Default reset.")] = None
     control: Annotated[bool, option(CSP, _CONTROL_HELP, "--control")] = False
-    by: Annotated[By, option(ROWS, "What makes a row.")] = "stage"
-    depth: Annotated[
-        int | None, option(ROWS, "How many levels of modules --by module shows; deeper ones are added up.")
-    ] = None
-    top: Annotated[int | None, option(ROWS, "Only the N rows with the largest figures, in tables.", metavar="N")] = None
-    unfold: Annotated[
-        bool, option(ROWS, "A row of its own for each of several equal modules, in tables.", "--unfold")
-    ] = False
-    strict: Annotated[bool, option(OUTPUT, STRICT_HELP, "--strict")] = False
 
     def check(self) -> None:
         """Refuse what can be refused before torch is imported.
@@ -129,6 +121,29 @@ class NetworkOptions(OutputOptions, ModelOptions):
                 f"--gamma {self.gamma:g} is not possible: gamma is the share of channels that bypasses the blocks, "
                 "so it must lie between 0 and 1"
             )
+
+
+@dataclass(frozen=True)
+class NetworkOptions(TwinOptions):
+    """A network and its twin, and how figures are grouped into rows."""
+
+    by: Annotated[By, option(ROWS, "What makes a row.")] = "stage"
+    depth: Annotated[
+        int | None, option(ROWS, "How many levels of modules --by module shows; deeper ones are added up.")
+    ] = None
+    top: Annotated[int | None, option(ROWS, "Only the N rows with the largest figures, in tables.", metavar="N")] = None
+    unfold: Annotated[
+        bool, option(ROWS, "A row of its own for each of several equal modules, in tables.", "--unfold")
+    ] = False
+    strict: Annotated[bool, option(OUTPUT, STRICT_HELP, "--strict")] = False
+
+    def check(self) -> None:
+        """Refuse what can be refused before torch is imported.
+
+        Raises:
+            UsageError: options contradict each other, or a number is out of range.
+        """
+        super().check()
         if self.depth is not None and self.by != "module":
             raise UsageError(f"--depth needs --by module, and rows are by {self.by}")
         if self.depth is not None and self.depth < 1:

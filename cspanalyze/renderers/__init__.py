@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from cspanalyze.errors import UsageError
@@ -20,13 +20,14 @@ FORMATS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "csv": (".csv",),
         "markdown": (".md", ".markdown"),
         "latex": (".tex",),
+        "html": (".html", ".htm"),
     }
 )
 """Every format, and the file suffixes that stand for it."""
 
 
-def format_of_suffix(suffix: str) -> str:
-    """The format that a file suffix stands for.
+def format_of_suffix(suffix: str, more: Sequence[str] = ()) -> str:
+    """The format that a file suffix stands for; the error names `more` suffixes that the caller knows itself.
 
     Raises:
         UsageError: none.
@@ -34,7 +35,7 @@ def format_of_suffix(suffix: str) -> str:
     for name, suffixes in FORMATS.items():
         if suffix.lower() in suffixes:
             return name
-    known = ", ".join(suffix for suffixes in FORMATS.values() for suffix in suffixes)
+    known = ", ".join([*(suffix for suffixes in FORMATS.values() for suffix in suffixes), *more])
     raise UsageError(f"no format has the suffix {suffix!r}: known are {known}")
 
 
@@ -50,11 +51,15 @@ def render(record: Record, format: str, style: Style, layout: Layout = PLAIN) ->
 
 
 def render_document(document: Document, format: str, style: Style) -> str:
-    """A document in one of the formats that show documents: table, markdown or latex."""
+    """A document in one of the formats that show documents: table, markdown, latex or html."""
     if format == "table":
         from cspanalyze.renderers.table import render_table
 
         return render_table(document, style)
+    if format == "html":
+        from cspanalyze.renderers.html import render_document_page
+
+        return render_document_page(document)
     from cspanalyze.renderers.markup import render_latex, render_markdown
 
     return (render_markdown if format == "markdown" else render_latex)(document, style)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from cspanalyze.results import Number
+
 Tone = Literal["", "better", "worse", "faint"]
 Align = Literal["left", "right"]
 
@@ -14,12 +16,13 @@ Align = Literal["left", "right"]
 class Cell:
     """Text of one field; `tone` says what it means, which a renderer may show in colour but never by colour alone.
 
-    `share`, between 0 and 1, may be drawn as a bar beside the text.
+    `share`, between 0 and 1, may be drawn as a bar beside the text; `exact` is the number behind a rounded text.
     """
 
     text: str = ""
     tone: Tone = ""
     share: float | None = None
+    exact: Number = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ def comparison_grid(comparison: Comparison) -> Grid:
         columns=tuple(each.column for each in figures),
         blocks=tuple(
             Block(tuple(_lines(comparison, figures, group)), group is TOTAL)
-            for group in (*_groups(comparison), *totals(comparison.base))
+            for group in (*groups_of(comparison), *totals(comparison.base))
         ),
     )
 
@@ -108,13 +108,14 @@ def label(group: Group) -> str:
 def counted(value: Number) -> Cell:
     """A figure as it is printed; what is nothing or unknown stands back."""
     text = figure(value)
-    return Cell(text, "faint" if text in (UNKNOWN, "0") else "")
+    return Cell(text, "faint" if text in (UNKNOWN, "0") else "", exact=value)
 
 
-def _groups(comparison: Comparison) -> list[str]:
+def groups_of(record: Record) -> list[str]:
     """All groups of all reports; one that only a variant has comes behind its predecessor there."""
-    names = list(comparison.base.groups)
-    for variant in comparison.variants:
+    base, *variants = reports(record)
+    names = list(base.groups)
+    for variant in variants:
         position = 0
         for group in variant.groups:
             if group in names:

@@ -35,6 +35,8 @@ def branches(report: Report, results: Sequence[Result], *, fold: bool) -> list[B
     Raises:
         AssertionError: a sum of rows is not the total of its metric.
     """
+    if not report.groups:
+        return []
     root = _Node("")
     columns = [_by_group(result) for result in results]
     for group in report.groups:

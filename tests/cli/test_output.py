@@ -26,7 +26,14 @@ CIO = ["cio", "resnet18", "--csp", "--gamma", "0.5"]
 
 @pytest.mark.parametrize(
     ("name", "start"),
-    [("x.txt", "resnet18"), ("x.json", "{"), ("x.csv", "subject,"), ("x.md", "# "), ("x.tex", "% needs")],
+    [
+        ("x.txt", "resnet18"),
+        ("x.json", "{"),
+        ("x.csv", "subject,"),
+        ("x.md", "# "),
+        ("x.tex", "% needs"),
+        ("x.html", "<!DOCTYPE html>"),
+    ],
 )
 def test_the_suffix_picks_the_format(run: Any, folder: Path, name: str, start: str) -> None:
     outcome = run(*CIO, "-o", name)
@@ -34,7 +41,7 @@ def test_the_suffix_picks_the_format(run: Any, folder: Path, name: str, start: s
     assert (folder / name).read_text(encoding="utf-8").startswith(start)
 
 
-@pytest.mark.parametrize("option", ["json", "csv", "markdown", "latex"])
+@pytest.mark.parametrize("option", ["json", "csv", "markdown", "latex", "html"])
 def test_every_command_has_every_format(run: Any, option: str) -> None:
     for command in (["cio", "resnet18"], ["models", "resnet18"]):
         outcome = run(*command, f"--{option}")

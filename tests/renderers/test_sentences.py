@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cspanalyze.results import Comparison, Report, Result
-from cspanalyze.sentences import conclusions
+from cspanalyze.sentences import conclusions, differences, overview
 
 
 def test_savings_and_increases_are_named_alike(comparison: Comparison) -> None:
@@ -41,3 +41,22 @@ def test_a_falling_density_is_said(base: Report) -> None:
     assert sentence.startswith("The median MoC falls from 204.8 to 170.7 MACs per CIO element")
     (_, sentence) = conclusions(Comparison(with_density(base, 170.7), (with_density(base, 204.8),)))
     assert sentence.endswith("bound by memory later.")
+
+
+def test_one_network_alone(base: Report) -> None:
+    """MACs 1,000 + 2,000,000 + 40,500; CIO 4,000 + 8,000,000 + 0: 98.0 % and 99.95 % in stage1.
+    Parameters 864 + 1,234,567,890 + 10."""
+    totals, shares = overview(base)
+    assert totals == (
+        "tiny takes 2,041,500 MACs, 1,234,568,764 parameters and 8,004,000 elements of CIO for input 1x3x32x32:float32."
+    )
+    assert shares == (
+        "The largest shares are MACs in stage1 (98.0 %), parameters in stage1 (100.0 %) and CIO in stage1 (100.0 %)."
+    )
+
+
+def test_networks_that_are_no_twins_are_compared_without_reasons(comparison: Comparison) -> None:
+    """MACs 1,541,500 of 2,041,500; copies 3,000 of none."""
+    (sentence,) = differences(comparison)
+    assert sentence.startswith("Against tiny, tiny has 24.5 % fewer MACs, 19.0 % fewer parameters, 5.0 % more CIO and")
+    assert sentence.endswith("3,000 elements of concat copies where the other has none.")

@@ -1,0 +1,41 @@
+"""`cspanalyze render`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument
+
+from cspanalyze.cli.destination import destination
+from cspanalyze.cli.options import ROWS, OutputOptions, option
+
+EPILOG = "Example: cspanalyze render run.json -o run.html"
+_FILE_HELP = "What a command wrote as JSON (-o FILE.json): a run, a report, gradients."
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """The FILE argument. Apart, because an argument without default must come first."""
+
+    file: Annotated[str, Argument(metavar="FILE.json", help=_FILE_HELP)]
+
+
+@dataclass(frozen=True)
+class RenderOptions(OutputOptions, FileOptions):
+    """Options of `render`."""
+
+    tree: Annotated[bool, option(ROWS, "Nest the rows of a run by module.", "--tree")] = False
+
+
+def run(options: RenderOptions) -> None:
+    """A saved record again, in any format.
+
+    Nothing is traced and torch is not loaded: the figures are those of the file.
+    """
+    target = destination(options)
+    from cspanalyze.renderers import Layout
+    from cspanalyze.renderers.saved import render_saved
+    from cspanalyze.saved import read_saved
+
+    saved = read_saved(Path(options.file))
+    target.write(render_saved(saved, target.format, target.style, Layout(tree=options.tree)))

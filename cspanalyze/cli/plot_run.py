@@ -1,0 +1,157 @@
+"""From the options of `plot` to its file: what is drawn, read or traced, and in which form it is written."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cspanalyze.cli.commands.plot import PlotOptions
+from cspanalyze.cli.destination import Destination, destination
+from cspanalyze.cli.execution import csp_of, refuse_gaps, request_of
+from cspanalyze.cli.waiting import waiting
+from cspanalyze.errors import UsageError
+from cspanalyze.hardware import DEFAULT, find_profile
+from cspanalyze.renderers import format_of_suffix
+from cspanalyze.renderers.plots import plot_page
+from cspanalyze.renderers.plots.kinds import (
+    CAPACITY_CAPTION,
+    GAMMA_CAPTION,
+    GRADIENT_PLOTS,
+    RECORD_PLOTS,
+    ROOFLINE_CAPTION,
+    capacity_plot,
+    gamma_plot,
+    pareto_plot,
+    roofline_plot,
+)
+from cspanalyze.renderers.plots.look import template
+from cspanalyze.renderers.plots.series import metric_of
+from cspanalyze.renderers.plots.static import PICTURES, check_pictures, picture
+from cspanalyze.results import Networks, Publication, Record
+from cspanalyze.saved import SUFFIX, Saved, read_rows, read_saved
+from cspanalyze.study import Study, alone_or_compared
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+_PARETO_CAPTION = "Networks on the stair are beaten by no other in both figures."
+
+
+def _format(suffix: str) -> str:
+    """The format that a suffix stands for, the pictures among them."""
+    return suffix.lower().lstrip(".") if suffix.lower() in PICTURES else format_of_suffix(suffix, PICTURES)
+
+
+def run_plot(options: PlotOptions) -> None:
+    """Draw the plot and write it.
+
+    Raises:
+        CspanalyzeError: the options, the network, the saved file or the output are off.
+    """
+    target = destination(options, _format)
+    pictured = f".{target.format}" in PICTURES
+    if pictured:
+        check_pictures()
+    elif target.format not in ("html", "json") and options.kind not in RECORD_PLOTS:
+        raise UsageError(f"--kind {options.kind} has no form in text: name a file, -o FILE.html")
+    if options.kind == "pareto":
+        _write_pareto(options, target)
+        return
+    saved = _material(options)
+    if pictured or target.format == "html":
+        figure, caption = _figure(saved, options)
+        _write(target, figure, caption, _remarks(saved, options), options)
+    elif target.format == "table":
+        from cspanalyze.renderers.barchart import render_bars
+
+        record = _record(saved, options)
+        target.write(render_bars(record, metric_of(record, options.metric), target.style))
+    else:
+        from cspanalyze.renderers.saved import render_saved
+
+        target.write(render_saved(saved, target.format, target.style))
+    if options.strict:
+        refuse_gaps(_record(saved, options))
+
+
+def _write_pareto(options: PlotOptions, target: Destination) -> None:
+    if target.format == "json":
+        raise UsageError(
+            "--kind pareto draws figures that are in the file already: name a picture or page, -o FILE.html"
+        )
+    figure = pareto_plot(read_rows(Path(options.model)), options.x or "macs", options.y or "cio")
+    _write(target, figure, _PARETO_CAPTION, (f"drawn from {options.model}",), options)
+
+
+def _material(options: PlotOptions) -> Saved:
+    """What is drawn: read from a file, or traced."""
+    if options.model.lower().endswith(SUFFIX) and ":" not in options.model:
+        return read_saved(Path(options.model))
+    request, csp = request_of(options), csp_of(options) if options.csp else None
+    # What a user's file prints must not end up in the middle of a JSON document.
+    with contextlib.redirect_stdout(sys.stderr), waiting(f"analysing {options.model}"):
+        if options.kind == "gamma" or options.kind in GRADIENT_PLOTS:
+            from cspanalyze.pipeline.studying import GAMMAS, study
+
+            return study([request], csp, gammas=GAMMAS if options.kind == "gamma" else ())
+        from cspanalyze.pipeline import analyze, compare
+        from cspanalyze.pipeline.traffic import Traffic
+
+        suited = RECORD_PLOTS[options.kind].by if options.kind in RECORD_PLOTS else "layer"
+        by = options.by or suited
+        asked: dict[str, Any] = {"metrics": (options.metric or "macs",), "by": by, "depth": options.depth}
+        if options.kind in ("roofline", "capacity"):
+            asked["traffic"] = Traffic(find_profile(options.profile or DEFAULT))
+        return analyze(request, **asked) if csp is None else compare(request, csp=csp, **asked)
+
+
+def _figure(saved: Saved, options: PlotOptions) -> tuple[go.Figure, str]:
+    """The plot and what it shows in words."""
+    if options.kind in GRADIENT_PLOTS:
+        records = saved.gradients if isinstance(saved, Study) else saved
+        if not isinstance(records, tuple):
+            raise UsageError(f"{options.model} holds no gradient records, which --kind {options.kind} draws")
+        plot = GRADIENT_PLOTS[options.kind]
+        return plot.draw(records), plot.caption
+    if options.kind == "gamma":
+        if not isinstance(saved, Study):
+            raise UsageError(f"{options.model} holds no twins over gamma: `cspanalyze report MODEL --csp` writes them")
+        return gamma_plot(saved), GAMMA_CAPTION
+    record = _record(saved, options)
+    if options.kind == "capacity":
+        return capacity_plot(record), CAPACITY_CAPTION
+    if options.kind == "roofline":
+        return roofline_plot(record, find_profile(options.profile or DEFAULT)), ROOFLINE_CAPTION
+    known = RECORD_PLOTS[options.kind]
+    return known.draw(record, options.metric), known.caption
+
+
+def _record(saved: Saved, options: PlotOptions) -> Record:
+    """The figures with the rows that suit the plot."""
+    if isinstance(saved, tuple):
+        raise UsageError(f"{options.model} holds gradient records: draw them with --kind {', '.join(GRADIENT_PLOTS)}")
+    if isinstance(saved, Study):
+        return alone_or_compared(saved.stages if options.kind in ("bars", "gamma", "capacity") else saved.modules)
+    if isinstance(saved, Networks | Publication):
+        raise UsageError(f"{options.model} holds a list of networks: there is nothing to draw in it")
+    return saved
+
+
+def _remarks(saved: Saved, options: PlotOptions) -> tuple[str, ...]:
+    from cspanalyze.renderers.document import document
+
+    return () if isinstance(saved, tuple) else document(_record(saved, options)).remarks
+
+
+def _write(
+    target: Destination, figure: go.Figure, caption: str, remarks: tuple[str, ...], options: PlotOptions
+) -> None:
+    if target.format == "html":
+        target.write(plot_page(figure, caption, remarks))
+        return
+    with waiting("drawing"):
+        figure.layout.template = template(options.theme)
+        content = picture(figure, f".{target.format}", options.width)
+    target.write(content)

@@ -1,0 +1,70 @@
+"""Reading what was saved: a run, a report, gradient records or the rows of a sweep. No torch."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from cspanalyze import results, study
+from cspanalyze.errors import UsageError
+from cspanalyze.gradients.record import GradientRecord, record_from_json
+
+Saved = results.AnyRecord | study.Study | tuple[GradientRecord, ...]
+SUFFIX, BASE = ".json", "base"
+
+
+def read_saved(path: Path) -> Saved:
+    """The record in a JSON file that a command wrote.
+
+    Raises:
+        UsageError: the file cannot be read, or holds no such record.
+    """
+    try:
+        data = json.loads(_text(path))
+    except ValueError as error:
+        raise UsageError(f"{path} holds no JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise UsageError(f"{path} holds no record of cspanalyze: expected what -o FILE.json writes")
+    try:
+        return _of_kind(data)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file with a heading, such as `cspanalyze sweep` writes.
+
+    Raises:
+        UsageError: the file cannot be read, or holds no rows.
+    """
+    rows = list(csv.DictReader(_text(path).splitlines()))
+    if not rows:
+        raise UsageError(f"{path} has no rows: expected a CSV file with a heading")
+    return rows
+
+
+def _of_kind(data: dict[str, Any]) -> Saved:
+    if data.get("kind") == study.KIND:
+        return study.from_json(data)
+    if data.get("kind") == "gradients":
+        networks = data.get("networks")
+        if not isinstance(networks, list) or not all(isinstance(each, dict) for each in networks):
+            raise UsageError("this is no gradient record")
+        return tuple(_gradients(each) for each in networks)
+    return results.from_json(data)
+
+
+def _gradients(network: dict[str, Any]) -> GradientRecord:
+    record, variant = record_from_json(network.get("record", {})), str(network.get("variant", BASE))
+    return record if variant == BASE else replace(record, network=f"{record.network} {variant}")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        said = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise UsageError(f"cannot read {path}: {said}") from error

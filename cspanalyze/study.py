@@ -1,0 +1,98 @@
+"""Everything that a report page shows, as one record: the same through JSON and back, and drawn without torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from cspanalyze.errors import UsageError
+from cspanalyze.gradients.record import GradientRecord
+from cspanalyze.results import SCHEMA_VERSION, Comparison, Number, Record
+
+if TYPE_CHECKING:
+    from cattrs.preconf.json import JsonConverter
+
+KIND = "study"
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """One metric of a whole network."""
+
+    metric: str
+    value: Number
+
+
+@dataclass(frozen=True, slots=True)
+class GammaPoint:
+    """Totals of the twin at one gamma, the share of channels that bypasses the blocks."""
+
+    gamma: float
+    totals: tuple[Total, ...]
+
+    def total(self, metric: str) -> Number:
+        """The total of a metric, None if it is unknown."""
+        return next((total.value for total in self.totals if total.metric == metric), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A diagram as SVG text."""
+
+    title: str
+    svg: str
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """One network, one beside its twin, or several.
+
+    `stages` and `modules` hold the same networks in the same order, with rows by stage and by module; a network alone
+    is a comparison without variants. `gammas` are twins of the first network; `gradients` has a record for every
+    network whose gradient flow could be followed. `command` is the command line that made it.
+    """
+
+    command: str
+    stages: Comparison
+    modules: Comparison
+    gammas: tuple[GammaPoint, ...] = ()
+    gradients: tuple[GradientRecord, ...] = ()
+    drawings: tuple[Drawing, ...] = ()
+
+
+def alone_or_compared(comparison: Comparison) -> Record:
+    """The report of a network without variants, or the comparison."""
+    return comparison if comparison.variants else comparison.base
+
+
+def dumps(study: Study) -> str:
+    """The study as JSON text with a final newline. Path counts are integers of any size."""
+    data = {"schema": SCHEMA_VERSION, "kind": KIND, **_converter().unstructure(study)}
+    return json.dumps(data, indent=None, separators=(",", ":"), allow_nan=False) + "\n"
+
+
+def from_json(data: Mapping[str, Any]) -> Study:
+    """Inverse of `dumps`, from parsed JSON.
+
+    Raises:
+        UsageError: the data is no study of this schema version, or a field is missing, unknown or of the wrong type.
+    """
+    if data.get("schema") != SCHEMA_VERSION or data.get("kind") != KIND:
+        raise UsageError(f"this is no report of cspanalyze: expected schema {SCHEMA_VERSION} and the kind {KIND}")
+    body = {key: value for key, value in data.items() if key not in ("schema", "kind")}
+    try:
+        return _converter().structure(body, Study)
+    except Exception as error:  # cattrs raises groups of whatever each field raised
+        from cattrs import transform_error
+
+        raise UsageError(f"the report file is damaged: {transform_error(error)[0]}") from error
+
+
+@cache
+def _converter() -> JsonConverter:
+    from cattrs.preconf.json import make_converter
+
+    return make_converter(forbid_extra_keys=True, prefer_attrib_converters=False)
