@@ -8,6 +8,7 @@ import os
 import stat
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,27 +38,28 @@ class Destination:
             unicode=_holds_unicode(sys.stdout.encoding),
         )
 
-    def write(self, text: str) -> None:
-        """Write the output.
+    def write(self, content: str | bytes) -> None:
+        """Write the output; bytes only into a file.
 
         Raises:
             OutputError: it cannot be written.
         """
         if self.path is None:
+            text = content if isinstance(content, str) else content.decode()
             if isinstance(sys.stdout, io.TextIOWrapper) and not self.style.unicode:
                 sys.stdout.reconfigure(errors="replace")  # a name or a sign that the encoding lacks is shown as ?
             sys.stdout.write(text)
             sys.stdout.flush()
             return
         try:
-            replace_file(self.path, text)
+            replace_file(self.path, content)
         except OSError as error:
             raise OutputError(f"cannot write {self.path}: {error.strerror or error}") from error
         print(f"wrote {self.path}", file=sys.stderr)
 
 
-def destination(options: OutputOptions) -> Destination:
-    """Where the options send the output.
+def destination(options: OutputOptions, named: Callable[[str], str] = format_of_suffix) -> Destination:
+    """Where the options send the output; `named` gives the format that a suffix stands for.
 
     Raises:
         UsageError: the formats contradict each other, or the suffix stands for none.
@@ -71,7 +73,7 @@ def destination(options: OutputOptions) -> Destination:
     path = Path(options.output)
     if not path.suffix:
         raise UsageError(f"-o {path} has no suffix: it picks the format, like -o {path}.json")
-    found = format_of_suffix(path.suffix)
+    found = named(path.suffix)
     if asked and asked != found:
         raise UsageError(f"--{asked} and -o {path} contradict each other: the suffix {path.suffix} stands for {found}")
     check_writable(path, options.force)
@@ -99,13 +101,13 @@ def check_writable(path: Path, force: bool) -> None:
         raise OutputError(f"cannot write into {folder}: {error.strerror or error}") from error
 
 
-def replace_file(path: Path, text: str) -> None:
-    """Put the text into a temporary file beside `path`, and move it there: nobody ever sees half of it."""
+def replace_file(path: Path, content: str | bytes) -> None:
+    """Put the content into a temporary file beside `path`, and move it there: nobody ever sees half of it."""
     target = path.resolve()  # through a symbolic link, so that the link stays one
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
-        with open(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with open(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(name, _mode(target))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from cspanalyze.cli.destination import destination
-from cspanalyze.cli.options import NetworkOptions
+from cspanalyze.cli.options import NetworkOptions, TwinOptions
 from cspanalyze.cli.waiting import waiting
 from cspanalyze.errors import IncompleteError
 
@@ -30,7 +30,7 @@ def show(
     """
     options.check()
     target = destination(options)
-    request = _request(options)
+    request = request_of(options)
     # What a user's file prints must not end up in the middle of a JSON document.
     with contextlib.redirect_stdout(sys.stderr), waiting(f"analysing {options.model}"):
         record = _record(options, request, metrics)
@@ -47,11 +47,16 @@ def _record(options: NetworkOptions, request: Request, metrics: Sequence[str]) -
     from cspanalyze.pipeline import analyze, compare
 
     if options.csp:
-        return compare(request, csp=_csp(options), metrics=metrics, by=options.by, depth=options.depth)
+        return compare(request, csp=csp_of(options), metrics=metrics, by=options.by, depth=options.depth)
     return analyze(request, metrics=metrics, by=options.by, depth=options.depth)
 
 
-def _request(options: NetworkOptions) -> Request:
+def request_of(options: TwinOptions) -> Request:
+    """The network and input that the options name.
+
+    Raises:
+        CspanalyzeError: they are written wrongly.
+    """
     from cspanalyze.sources import Request, check, parse_arguments, parse_inputs
 
     request = Request(
@@ -66,7 +71,8 @@ def _request(options: NetworkOptions) -> Request:
     return request
 
 
-def _csp(options: NetworkOptions) -> Csp:
+def csp_of(options: TwinOptions) -> Csp:
+    """How the options want the twin to be made."""
     from cspanalyze.pipeline import Csp
 
     given = {

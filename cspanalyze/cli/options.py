@@ -79,8 +79,8 @@ class ModelOptions:
 
 
 @dataclass(frozen=True)
-class NetworkOptions(OutputOptions, ModelOptions):
-    """A network, its input, its twin, and how figures are grouped into rows."""
+class TwinOptions(OutputOptions, ModelOptions):
+    """A network, its input, and its twin."""
 
     input: Annotated[list[str] | None, option(NETWORK, _INPUT_HELP, "--input", "-i", metavar="SHAPE")] = None
     input_from: Annotated[str, option(NETWORK, _INPUT_FROM_HELP, metavar="FILE.py:FN")] = ""
@@ -96,15 +96,6 @@ class NetworkOptions(OutputOptions, ModelOptions):
     )
     stages: Annotated[str, option(CSP, _STAGES_HELP, metavar="LIST")] = ""
     init: Annotated[Init | None, option(CSP, "Weights: drawn anew, or cut out of the base. Default reset.")] = None
-    by: Annotated[By, option(ROWS, "What makes a row.")] = "stage"
-    depth: Annotated[
-        int | None, option(ROWS, "How many levels of modules --by module shows; deeper ones are added up.")
-    ] = None
-    top: Annotated[int | None, option(ROWS, "Only the N rows with the largest figures, in tables.", metavar="N")] = None
-    unfold: Annotated[
-        bool, option(ROWS, "A row of its own for each of several equal modules, in tables.", "--unfold")
-    ] = False
-    strict: Annotated[bool, option(OUTPUT, _STRICT_HELP, "--strict")] = False
 
     def check(self) -> None:
         """Refuse what can be refused before torch is imported.
@@ -122,6 +113,29 @@ class NetworkOptions(OutputOptions, ModelOptions):
                 f"--gamma {self.gamma:g} is not possible: gamma is the share of channels that bypasses the blocks, "
                 "so it must lie between 0 and 1"
             )
+
+
+@dataclass(frozen=True)
+class NetworkOptions(TwinOptions):
+    """A network and its twin, and how figures are grouped into rows."""
+
+    by: Annotated[By, option(ROWS, "What makes a row.")] = "stage"
+    depth: Annotated[
+        int | None, option(ROWS, "How many levels of modules --by module shows; deeper ones are added up.")
+    ] = None
+    top: Annotated[int | None, option(ROWS, "Only the N rows with the largest figures, in tables.", metavar="N")] = None
+    unfold: Annotated[
+        bool, option(ROWS, "A row of its own for each of several equal modules, in tables.", "--unfold")
+    ] = False
+    strict: Annotated[bool, option(OUTPUT, _STRICT_HELP, "--strict")] = False
+
+    def check(self) -> None:
+        """Refuse what can be refused before torch is imported.
+
+        Raises:
+            UsageError: options contradict each other, or a number is out of range.
+        """
+        super().check()
         if self.depth is not None and self.by != "module":
             raise UsageError(f"--depth needs --by module, and rows are by {self.by}")
         if self.depth is not None and self.depth < 1:

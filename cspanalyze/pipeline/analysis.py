@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cspanalyze import __version__
 from cspanalyze.errors import TraceError
-from cspanalyze.results import Comparison, Report, Subject
+from cspanalyze.results import Comparison, Report, StageChange, Subject
 from cspanalyze.sentences import conclusions
 from cspanalyze.sources import Loaded, Request, in_one_sentence, load
 
@@ -72,7 +72,7 @@ def analyze(
     Raises:
         CspanalyzeError: the network cannot be built or traced, or an argument is off.
     """
-    return _report(_traced(_loaded(model, inputs, kwargs)), metrics, by, depth)
+    return _report(traced(loaded_network(model, inputs, kwargs)), metrics, by, depth)
 
 
 def compare(
@@ -91,9 +91,19 @@ def compare(
     Raises:
         CspanalyzeError: also where the network cannot be made partial as asked.
     """
+    base = traced(loaded_network(model, inputs, kwargs))
+    variant, made = twin_of(base, csp)
+    base_report = _report(base, metrics, by, depth)
+    csp_report = _report(variant, metrics, by, depth, variant="CSP")
+    changes = tuple(replace(change, stage=_stage_name(change.stage, base.graph)) for change in made)
+    comparison = Comparison(base_report, (csp_report,), changes)
+    return replace(comparison, sentences=conclusions(comparison))
+
+
+def twin_of(base: Traced, csp: Csp) -> tuple[Traced, tuple[StageChange, ...]]:
+    """The Cross Stage Partial twin of a traced network, traced as it was, and what was done to each stage."""
     from cspanalyze.csp import to_csp
 
-    base = _traced(_loaded(model, inputs, kwargs))
     twin = to_csp(
         base.loaded.model,
         gamma=csp.gamma,
@@ -105,12 +115,7 @@ def compare(
         seed=csp.seed,
     )
     changed = replace(base.loaded, model=twin.model, notes=twin.notes, guessed=False)
-    variant = _Traced(changed, _graph(changed, real=base.graph.method != "meta"))
-    base_report = _report(base, metrics, by, depth)
-    csp_report = _report(variant, metrics, by, depth, variant="CSP")
-    changes = tuple(replace(change, stage=_stage_name(change.stage, base.graph)) for change in twin.changes)
-    comparison = Comparison(base_report, (csp_report,), changes)
-    return replace(comparison, sentences=conclusions(comparison))
+    return Traced(changed, _graph(changed, real=base.graph.method != "meta")), tuple(twin.changes)
 
 
 def _stage_name(path: str, graph: ModelGraph) -> str:
@@ -120,14 +125,15 @@ def _stage_name(path: str, graph: ModelGraph) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Traced:
+class Traced:
     """A network and its graph."""
 
     loaded: Loaded
     graph: ModelGraph
 
 
-def _loaded(model: Network, inputs: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Loaded:
+def loaded_network(model: Network, inputs: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Loaded:
+    """The network that a MODEL argument names, or a module with its inputs."""
     if isinstance(model, str | Request):
         model = load(model)
     if isinstance(model, Loaded) and not inputs and not kwargs:
@@ -137,16 +143,16 @@ def _loaded(model: Network, inputs: Sequence[Any], kwargs: Mapping[str, Any] | N
     return given(model, inputs, kwargs or {})
 
 
-def _traced(loaded: Loaded) -> _Traced:
+def traced(loaded: Loaded) -> Traced:
     """Trace on the meta device; where the control flow needs data, once more with real weights and inputs."""
     try:
-        return _Traced(loaded, _graph(loaded))
+        return Traced(loaded, _graph(loaded))
     except TraceError as error:
         real = loaded.with_data() if _needs_data(error) else None
         if real is None:
             raise _explained(error, loaded) from error
     try:
-        return _Traced(real, _graph(real, real=True))
+        return Traced(real, _graph(real, real=True))
     except TraceError as error:
         raise _explained(error, loaded) from error
 
@@ -172,10 +178,10 @@ def _explained(error: TraceError, loaded: Loaded) -> TraceError:
     return TraceError(f"{said}; the input was {tried}: is it what {loaded.name} takes?")
 
 
-def _report(traced: _Traced, metrics: Sequence[str], by: By, depth: int | None, variant: str = "") -> Report:
+def _report(network: Traced, metrics: Sequence[str], by: By, depth: int | None, variant: str = "") -> Report:
     from cspanalyze.analyses import Grouping, run
 
-    loaded, graph = traced.loaded, traced.graph
+    loaded, graph = network.loaded, network.graph
     grouping = Grouping.of(graph, by, depth)
     subject = Subject(
         name=loaded.name,

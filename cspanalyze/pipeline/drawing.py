@@ -1,0 +1,63 @@
+"""Pictures of networks: source -> trace -> diagram, alone or beside another. No torch at import."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+from cspanalyze.diagrams import Diagram, Level, Metric, diagram
+from cspanalyze.diagrams.beside import difference, side_by_side
+from cspanalyze.diagrams.drawing import DRAWN
+from cspanalyze.errors import UsageError
+from cspanalyze.pipeline.analysis import Csp, loaded_network, traced, twin_of
+
+if TYPE_CHECKING:
+    from cspanalyze.pipeline.analysis import Network, Traced
+
+View = Literal["both", "twin", "diff"]
+
+
+def draw(
+    model: Network,
+    *,
+    csp: Csp | None = None,
+    against: Network | None = None,
+    view: View = "both",
+    level: Level = "stage",
+    metrics: Sequence[Metric] = DRAWN,
+    highlight: str = "",
+) -> Diagram:
+    """The diagram of a network; with `csp` or `against`, of it and of its twin or the other network.
+
+    Args:
+        model: as for `analyze`, or a module that takes 1x3x224x224.
+        csp: how to make the twin.
+        against: another network to draw beside the first one.
+        view: `both` beside each other, the second one alone (`twin`), or one picture of what differs (`diff`).
+        level: how far the network is opened, see `cspanalyze.diagrams.levels.seen`.
+        metrics: what is written on the nodes and can colour them; `gradients` takes an analysis of its own.
+        highlight: pattern of module paths, classes or titles to highlight.
+
+    Raises:
+        CspanalyzeError: a network cannot be built, traced or made partial; nothing matches `highlight`.
+    """
+    networks = pair(model, csp, against, view)
+    drawn = [replace(diagram(each.graph, level, metrics, highlight), title=title) for title, each in networks]
+    if highlight and not any(part.highlighted for made in drawn for part in made.parts):
+        raise UsageError(f"nothing on level {level} matches --highlight {highlight!r}: try a path like 'layer1.*'")
+    if len(drawn) == 1:
+        return drawn[0]
+    return difference(*drawn) if view == "diff" else side_by_side(*drawn)
+
+
+def pair(model: Network, csp: Csp | None, against: Network | None, view: View = "both") -> list[tuple[str, Traced]]:
+    """The networks that a picture shows, each with its title."""
+    base = traced(loaded_network(model, (), None))
+    found = [(base.loaded.name, base)]
+    if csp is not None:
+        found.append((f"{base.loaded.name} CSP, γ = {csp.gamma:g}", twin_of(base, csp)[0]))
+    elif against is not None:
+        other = traced(loaded_network(against, (), None))
+        found.append((other.loaded.name, other))
+    return found[-1:] if view == "twin" else found
