@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from cspanalyze.diagrams import Diagram, Level, Metric, diagram
 from cspanalyze.diagrams.beside import difference, side_by_side
 from cspanalyze.diagrams.drawing import DRAWN
+from cspanalyze.diagrams.schematic import Schematic, stage_panel
 from cspanalyze.errors import UsageError
 from cspanalyze.pipeline.analysis import Csp, loaded_network, traced, twin_of
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from cspanalyze.pipeline.analysis import Network, Traced
 
 View = Literal["both", "twin", "diff"]
+_FUSIONS: tuple[Literal["csp", "first", "last"], ...] = ("csp", "first", "last")
 
 
 def draw(
@@ -61,3 +63,25 @@ def pair(model: Network, csp: Csp | None, against: Network | None, view: View = 
         other = traced(loaded_network(against, (), None))
         found.append((other.loaded.name, other))
     return found[-1:] if view == "twin" else found
+
+
+def sketch(model: Network, stage: str, *, csp: Csp | None = None, every_fusion: bool = False) -> Schematic:
+    """A stage of a network as the CSPNet paper draws stages; with `csp` above that of its twin.
+
+    Args:
+        model: as for `draw`.
+        stage: a number, or a name like `stage1`.
+        csp: how to make the twin.
+        every_fusion: draw the twin in each of the three fusions (Figure 3 of the paper), not only in that of `csp`.
+
+    Raises:
+        CspanalyzeError: as `draw`; also where the network declares no stages, or not this one.
+    """
+    base = traced(loaded_network(model, (), None))
+    panels = [stage_panel(base.graph, stage, base.loaded.name)]
+    if csp is not None:
+        for fusion in _FUSIONS if every_fusion else (csp.fusion,):
+            twin = twin_of(base, replace(csp, fusion=fusion))[0]
+            title = f"CSP{'' if fusion == 'csp' else f', fusion {fusion}'}, γ = {csp.gamma:g}"
+            panels.append(stage_panel(twin.graph, stage, title))
+    return Schematic(f"{base.loaded.name}, {panels[0].stage}", tuple(panels))
