@@ -209,7 +209,8 @@ class _Panel:
             f"V{y1 - 6:.1f}Q{back:.1f} {y1:.1f} {back + 6:.1f} {y1:.1f}H{x1 - 2:.1f}"
         )
         yield (
-            f'<path d="{path}" fill="none" stroke="{self.palette.bypass}" stroke-width="2.6" marker-end="url(#bypass)"/>'
+            f'<path d="{path}" fill="none" stroke="{self.palette.bypass}" stroke-width="2.6" '
+            'marker-end="url(#bypass)"/>'
         )
         middle = (x0 + x1) / 2
         yield _text(
