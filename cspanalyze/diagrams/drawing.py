@@ -65,7 +65,7 @@ class _Drawing:
             growing = count > 1 and self._grows(part.members)
             lit = self._matches(box, part.members)
             said = (_DENSE,) if self.wiring.dense(part.members) else ()
-            heading, path = self._heading(part)
+            heading, path = title_of(part.members, self.graph)
             if part.parts:
                 self.frames.append(Frame(box.id, heading, path, frame, said, count, growing, figures, lit))
                 self._note_turns(part)
@@ -92,17 +92,6 @@ class _Drawing:
                 )
             )
 
-    def _heading(self, part: Seen) -> tuple[str, str]:
-        """What it is and where: a stage by its name and paths, or by its class where it is one of several modules."""
-        box = part.box
-        if box.role == "op":
-            return title(box, self.graph), box.path
-        if box.role != "stage":
-            return title(box, self.graph), _span(part.members)
-        if box.label == box.path and box.type:
-            return title(box, self.graph), _span(part.members)
-        return _span(part.members), box.path
-
     def _note_turns(self, part: Seen) -> None:
         """Remember for every operation of repeated boxes which of them it is in."""
         if len(part.members) > 1:
@@ -124,7 +113,7 @@ class _Drawing:
 
     def _shapes(self, twins: Sequence[Box]) -> tuple[str, ...]:
         """Shape of the widest tensor that comes in and of what goes out last, of the first twin and the last."""
-        ends = [_ends(twin, self.graph) for twin in (twins[0], twins[-1])]
+        ends = [ends_of(twin, self.graph) for twin in (twins[0], twins[-1])]
         texts = []
         for values in zip(*ends, strict=True):
             if None not in values:
@@ -215,7 +204,20 @@ def _place(around: Box, box: Box) -> list[int]:
     return [position[op.index] for op in box.ops]
 
 
-def _span(members: Sequence[Box]) -> str:
+def title_of(members: Sequence[Box], graph: ModelGraph) -> tuple[str, str]:
+    """What they are and where: a stage by its name and paths, or by its class where it is one of several modules."""
+    box = members[0]
+    if box.role == "op":
+        return title(box, graph), box.path
+    if box.role != "stage":
+        return title(box, graph), span(members)
+    if box.label == box.path and box.type:
+        return title(box, graph), span(members)
+    return span(members), box.path
+
+
+def span(members: Sequence[Box]) -> str:
+    """From the first label to the last: `layer1.1–3`."""
     first, last = members[0].label, members[-1].label
     if first == last:
         return first
@@ -229,7 +231,7 @@ def _span(members: Sequence[Box]) -> str:
     return f"{first} – {last}"
 
 
-def _ends(box: Box, graph: ModelGraph) -> tuple[int | None, int | None]:
+def ends_of(box: Box, graph: ModelGraph) -> tuple[int | None, int | None]:
     """The largest value that comes in from outside, and the last that goes out.
 
     What a box joins before anything else it does counts as joined: of a dense layer the width of all that it reads.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from cspanalyze.diagrams import Diagram, Level, Metric, diagram
 from cspanalyze.diagrams.beside import difference, side_by_side
 from cspanalyze.diagrams.drawing import DRAWN
+from cspanalyze.diagrams.outline import Outline, outline
 from cspanalyze.diagrams.schematic import Schematic, stage_panel
 from cspanalyze.errors import UsageError
 from cspanalyze.pipeline.analysis import Csp, loaded_network, traced, twin_of
@@ -51,6 +52,16 @@ def draw(
     if len(drawn) == 1:
         return drawn[0]
     return difference(*drawn) if view == "diff" else side_by_side(*drawn)
+
+
+def outlines(
+    model: Network, *, csp: Csp | None = None, against: Network | None = None, view: View = "both"
+) -> tuple[Outline, ...]:
+    """All boxes of a network, and of its twin or of another, for the page on which they are opened.
+
+    Arguments and errors as for `draw`; there is no page of differences, it shows both.
+    """
+    return tuple(outline(each.graph, title) for title, each in pair(model, csp, against, view))
 
 
 def pair(model: Network, csp: Csp | None, against: Network | None, view: View = "both") -> list[tuple[str, Traced]]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 EPILOG = "Example: cspanalyze graph resnet50 --csp --color-by macs -o resnet50.svg"
 PICTURE = "Picture"
 _OUTPUT_HELP = (
-    "Write to FILE; its suffix picks the format: .svg .png .pdf .dot .mmd or .txt .json "
+    "Write to FILE; its suffix picks the format: .svg .png .pdf .dot .mmd .html (a page to explore) or .txt .json "
     ".csv .md .tex. Without it the nodes are printed as a table."
 )
 _LEVEL_HELP = (
@@ -56,6 +56,10 @@ class GraphOptions(TwinOptions):
         super().check()
         if self.csp and self.against:
             raise UsageError("--csp and --against contradict each other: a picture compares two networks")
+        if self.output.lower().endswith((".html", ".htm")) and (
+            self.level != "stage" or self.highlight or self.view == "diff"
+        ):
+            raise UsageError("a page is opened and searched by hand: leave out --level, --highlight and --view diff")
         if self.view and not (self.csp or self.against):
             raise UsageError(f"--view {self.view} needs a second network: add --csp or --against MODEL")
 
@@ -93,14 +97,20 @@ def _picture(
     options: GraphOptions, target: Destination, request: "Request", against: "Request | None"
 ) -> "str | bytes":
     from cspanalyze.diagrams.drawing import DRAWN
-    from cspanalyze.pipeline.drawing import draw
+    from cspanalyze.pipeline.drawing import draw, outlines
     from cspanalyze.renderers.pictures import Look, render_diagram
 
+    csp, view = csp_of(options) if options.csp else None, options.view or "both"
+    if target.format == "html":
+        from cspanalyze.renderers.pictures.webpage import render_page
+
+        shown = outlines(request, csp=csp, against=against, view=view)
+        return render_page(shown, options.theme, options.direction, options.color_by)
     drawn = draw(
         request,
-        csp=csp_of(options) if options.csp else None,
+        csp=csp,
         against=against,
-        view=options.view or "both",
+        view=view,
         level=options.level,
         metrics=(*DRAWN, "gradients") if options.color_by == "gradients" else DRAWN,
         highlight=options.highlight,

@@ -17,8 +17,15 @@ from cspanalyze.renderers.pictures.palette import Theme
 __all__ = ["PICTURES", "Direction", "Look", "Theme", "picture_format", "render_diagram"]
 
 PICTURES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"svg": (".svg",), "png": (".png",), "pdf": (".pdf",), "dot": (".dot", ".gv"), "mermaid": (".mmd", ".mermaid")}
-)  # fmt: skip
+    {
+        "svg": (".svg",),
+        "png": (".png",),
+        "pdf": (".pdf",),
+        "dot": (".dot", ".gv"),
+        "mermaid": (".mmd", ".mermaid"),
+        "html": (".html", ".htm"),
+    }
+)
 """Formats that only pictures have, and their suffixes."""
 
 
@@ -39,7 +46,7 @@ def picture_format(suffix: str) -> str:
 
 
 def render_diagram(diagram: Diagram, format: str, look: Look, style: Style) -> str | bytes:
-    """The diagram in any format but `html`.
+    """The diagram in any format but `html`, which shows outlines (`webpage.render_page`).
 
     Raises:
         OutputError: Graphviz is missing, fails or takes too long.
