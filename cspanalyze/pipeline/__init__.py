@@ -6,6 +6,7 @@ networks in `sweeping`.
 
 from __future__ import annotations
 
-from cspanalyze.pipeline.analysis import OVERVIEW, TRAINING, Csp, analyze, compare
+from cspanalyze.pipeline.analysis import OVERVIEW, TRAINING, analyze, compare
+from cspanalyze.pipeline.networks import Csp
 
 __all__ = ["OVERVIEW", "TRAINING", "Csp", "analyze", "compare"]

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cspanalyze.errors import UsageError
-from cspanalyze.pipeline.analysis import OVERVIEW, Traced, loaded_of, report_of, traced_of
+from cspanalyze.pipeline.analysis import OVERVIEW, report_of
+from cspanalyze.pipeline.networks import Traced, loaded_of, traced_of
 from cspanalyze.results import Comparison
 from cspanalyze.sentences import contrasts
 from cspanalyze.sources import Loaded, Request, load, parse_inputs
@@ -38,7 +39,7 @@ def contrast(
         raise UsageError("one network has nothing to be compared with: name two or more, or ask for its twin by --csp")
     from cspanalyze.analyses.alignment import align
 
-    first = loaded_of(models[0], (), None)
+    first = loaded_of(models[0])
     base = traced_of(first)
     others = [traced_of(_on_the_same(model, first)) for model in models[1:]]
     layers = _layers(base)

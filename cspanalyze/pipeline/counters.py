@@ -19,8 +19,8 @@ from cspanalyze.pipeline.traffic import Reading
 from cspanalyze.sources import Request
 
 if TYPE_CHECKING:
-    from cspanalyze.pipeline.analysis import Csp
     from cspanalyze.pipeline.layouts import Layout
+    from cspanalyze.pipeline.networks import Csp
 
 _WARM_UP = 3
 

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from cspanalyze.errors import UsageError
-from cspanalyze.pipeline.analysis import OVERVIEW, versions
+from cspanalyze.pipeline.analysis import OVERVIEW
+from cspanalyze.pipeline.networks import versions
 from cspanalyze.results import Report, Result, Subject, Uncovered
 
 if TYPE_CHECKING:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cspanalyze.pipeline.analysis import loaded_of, traced_of, versions
-from cspanalyze.results import Report, Subject
+from cspanalyze.pipeline.networks import loaded_of, subject_of, traced_of
+from cspanalyze.results import Report
 
 if TYPE_CHECKING:
-    from cspanalyze.pipeline.analysis import Network
+    from cspanalyze.pipeline.networks import Network
 
 
 def count_side_by_side(
@@ -41,13 +42,6 @@ def count_side_by_side(
         loaded.model, loaded.args, loaded.kwargs, graph=graph, engines=tuple(engines) or tuple(ENGINES)
     )
     ran = tuple((f"{count.engine} (engine)", count.version) for count in counts[1:] if count.version)
-    subject = Subject(
-        name=loaded.name,
-        source=loaded.source,
-        inputs=loaded.inputs,
-        mode=graph.mode,
-        method=graph.method,
-        notes=(*loaded.notes, *graph.notes),
-        versions=(*versions(), *ran),
-    )
+    subject = subject_of(traced)
+    subject = replace(subject, versions=(*subject.versions, *ran))
     return Report(subject, tuple(count.engine for count in counts), engine_results(counts))

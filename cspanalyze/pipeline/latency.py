@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cspanalyze.errors import CspanalyzeError, UsageError
 from cspanalyze.hardware import Profile
-from cspanalyze.pipeline.analysis import Csp, twin_of, versions
 from cspanalyze.pipeline.layouts import Layout, in_layout
+from cspanalyze.pipeline.networks import Csp, twins_of, versions
 from cspanalyze.results import Comparison, Record, Report, Result, Row, Subject
 from cspanalyze.sources import Loaded, Request, load
 
@@ -102,7 +102,9 @@ def _measured_at(loaded: Loaded, csp: Csp | None, conditions: Conditions) -> lis
     """The base and its twin at one batch size."""
     from cspanalyze.measure import timing
 
-    models = [loaded.model] if csp is None else [loaded.model, twin_of(loaded.model, csp).model]
+    models = [loaded.model]
+    if csp is not None:
+        models.append(twins_of(loaded.model, replace(csp, control=False))["CSP"].model)
     placed = [in_layout(replace(loaded, model=model), conditions.layout) for model in models]
     bounds = [_bound_ms(each, conditions) for each in placed]
     steps = [_step(each, conditions) for each in placed]

@@ -11,8 +11,8 @@ from cspanalyze.pipeline.traffic import Reading, Traffic
 
 if TYPE_CHECKING:
     from cspanalyze.cache import Concat, Kernels
-    from cspanalyze.pipeline.analysis import Csp
     from cspanalyze.pipeline.layouts import Layout
+    from cspanalyze.pipeline.networks import Csp
     from cspanalyze.sources import Request
 
 Source = Literal["simulated", "counter"]

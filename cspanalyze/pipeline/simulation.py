@@ -19,8 +19,8 @@ from cspanalyze.sources import Request, load
 if TYPE_CHECKING:
     from cspanalyze.analyses import Grouping
     from cspanalyze.graph import ModelGraph
-    from cspanalyze.pipeline.analysis import Csp
     from cspanalyze.pipeline.layouts import Layout
+    from cspanalyze.pipeline.networks import Csp
     from cspanalyze.sources import Loaded
 
 _FLUSH_BYTES = 8 << 20
@@ -86,14 +86,14 @@ def with_numbers(job: Job) -> Loaded:
     Raises:
         UsageError: it cannot be built with data.
     """
-    from cspanalyze.pipeline.analysis import twin_of
     from cspanalyze.pipeline.layouts import in_layout
+    from cspanalyze.pipeline.networks import twins_of
 
     loaded = load(job.request).with_data()
     if loaded is None:
         raise UsageError(f"{job.request.model} cannot be built with data, so it cannot be run")
     if job.csp is not None:
-        loaded = replace(loaded, model=twin_of(loaded.model, job.csp).model)
+        loaded = replace(loaded, model=twins_of(loaded.model, job.csp)["CSP"].model)
     return in_layout(loaded, job.layout)
 
 

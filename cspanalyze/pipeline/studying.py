@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from cspanalyze.errors import CspError, TraceError
 from cspanalyze.gradients import GradientRecord, gradient_flow, gradient_record, scopes
-from cspanalyze.pipeline.analysis import Csp, analyze, compare, twin_of
+from cspanalyze.pipeline.analysis import analyze, compare
+from cspanalyze.pipeline.networks import Csp, twins_of
 from cspanalyze.pipeline.traffic import Traffic, default_traffic
 from cspanalyze.results import Comparison
 from cspanalyze.sentences import differences, overview
@@ -92,7 +93,7 @@ def _gradients(networks: Sequence[Loaded | nn.Module], csp: Csp | None) -> Itera
         network = each if isinstance(each, Loaded) else given(each, (), {})
         named = [(network.name, network.model)]
         if csp is not None:
-            named.append((f"{network.name} CSP", twin_of(network.model, csp).model))
+            named += [(f"{network.name} {name}", twin.model) for name, twin in twins_of(network.model, csp).items()]
         for name, model in named:
             try:
                 yield _gradient_record(name, model, network)

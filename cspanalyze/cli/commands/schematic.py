@@ -1,0 +1,77 @@
+"""`cspanalyze schematic`."""
+
+import contextlib
+import sys
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from cspanalyze.cli.destination import destination
+from cspanalyze.cli.execution import csp_of, request_of
+from cspanalyze.cli.options import CSP, TwinOptions, option
+from cspanalyze.cli.waiting import waiting
+from cspanalyze.errors import UsageError
+
+EPILOG = "Example: cspanalyze schematic densenet121 --stage 1 --csp -o densenet121.svg"
+PICTURE = "Picture"
+_OUTPUT_HELP = "Write to FILE.svg (a picture) or FILE.json. Without it the SVG goes to standard output."
+
+
+@dataclass(frozen=True)
+class SchematicOptions(TwinOptions):
+    """Options of `schematic`."""
+
+    stage: Annotated[str, option(PICTURE, "Stage to draw: its number or name.")] = "1"
+    every_fusion: Annotated[
+        bool, option(CSP, "The twin in each of the three fusions, as in the paper's Figure 3.", "--every-fusion")
+    ] = False
+    theme: Annotated[Literal["light", "dark"], option(PICTURE, "Colours for light or dark paper.")] = "light"
+    output: Annotated[str, option("Output", _OUTPUT_HELP, "--output", "-o", metavar="FILE")] = ""
+
+    def check(self) -> None:
+        """Refuse what can be refused before torch is imported.
+
+        Raises:
+            UsageError: options contradict each other.
+        """
+        super().check()
+        if self.every_fusion and not self.csp:
+            raise UsageError("--every-fusion draws the CSP twin: add --csp to ask for one")
+        if self.every_fusion and self.fusion:
+            raise UsageError(f"--every-fusion and --fusion {self.fusion} contradict each other")
+        if self.format not in ("", "json"):
+            raise UsageError(f"a schematic is a picture: --{self.format} is not possible, only SVG and JSON are")
+
+
+def run(options: SchematicOptions) -> None:
+    """Draw a stage as the CSPNet paper does.
+
+    Feature maps are bars as high as they have channels, the part that bypasses the blocks goes round above (Figures 2
+    and 3 of arXiv 1911.11929), and beside it stand the weight updates with the gradients that enter them (equations 2
+    and 4). With --csp the stage is drawn above that of its Cross Stage Partial twin, for which gamma is the share of
+    channels that BYPASS the blocks. MODEL may name a function or class in your own .py file; that file is then
+    executed.
+    """
+    options.check()
+    target = destination(options, _format_of)
+    request = request_of(options)
+    with contextlib.redirect_stdout(sys.stderr), waiting(f"drawing {options.model}"):
+        from cspanalyze.pipeline.drawing import sketch
+
+        csp = csp_of(options) if options.csp else None
+        drawn = sketch(request, options.stage, csp=csp, every_fusion=options.every_fusion)
+    if target.format == "json":
+        import json
+
+        from cspanalyze.diagrams.schematic import schematic_to_json
+
+        target.write(json.dumps(schematic_to_json(drawn), indent=2, ensure_ascii=False) + "\n")
+        return
+    from cspanalyze.renderers.pictures.schematic import render_schematic
+
+    target.write(render_schematic(drawn, options.theme))
+
+
+def _format_of(suffix: str) -> str:
+    if suffix.lower() not in (".svg", ".json"):
+        raise UsageError(f"a schematic is written as .svg or .json, not as {suffix}")
+    return suffix.lower()[1:]

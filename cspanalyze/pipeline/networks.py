@@ -1,0 +1,183 @@
+"""Networks, loaded and traced, alone or with their Cross Stage Partial twins. No torch at import."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from cspanalyze import __version__
+from cspanalyze.errors import TraceError
+from cspanalyze.pipeline.layouts import in_layout
+from cspanalyze.results import StageChange, Subject
+from cspanalyze.sentences import CONTROL
+from cspanalyze.sources import Loaded, Request, in_one_sentence, load
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from cspanalyze.csp import CspTwin
+    from cspanalyze.graph import ModelGraph
+    from cspanalyze.pipeline.layouts import Layout
+
+    Network = str | Request | Loaded | nn.Module
+
+
+@dataclass(frozen=True, slots=True)
+class Csp:
+    """How to make a network Cross Stage Partial; see `cspanalyze.csp.to_csp` for what each field means.
+
+    `gamma` is the share of a stage's channels that bypasses its blocks. With `control` a comparison has a third
+    network: the twin's transitions without its split.
+    """
+
+    gamma: float = 0.5
+    fusion: Literal["csp", "first", "last"] = "csp"
+    preset: Literal["auto", "paper", "dropin", "densenet"] = "auto"
+    inner: Literal["keep", "scale"] = "keep"
+    stages: tuple[str, ...] | None = None
+    init: Literal["reset", "slice"] = "reset"
+    seed: int = 0
+    control: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A network and its graph; `variant` is "" for the network that was asked for."""
+
+    loaded: Loaded
+    graph: ModelGraph
+    variant: str = ""
+
+
+def loaded_of(
+    model: Network, inputs: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None, layout: Layout = "nchw"
+) -> Loaded:
+    """The network that an argument of `analyze` stands for and its input, without memory where that is possible."""
+    if isinstance(model, str | Request):
+        model = in_layout(load(model), layout)
+    if isinstance(model, Loaded) and not inputs and not kwargs:
+        return model
+    from cspanalyze.sources.inputs import given
+
+    return given(model, inputs, kwargs or {})
+
+
+def traced_of(loaded: Loaded, train: bool = False) -> Traced:
+    """Trace on the meta device; where the control flow needs data, once more with real weights and inputs."""
+    try:
+        return Traced(loaded, _graph(loaded, train))
+    except TraceError as error:
+        real = loaded.with_data() if _needs_data(error) else None
+        if real is None:
+            raise _explained(error, loaded) from error
+    try:
+        return Traced(real, _graph(real, train, real=True))
+    except TraceError as error:
+        raise _explained(error, loaded) from error
+
+
+def twins_of(model: nn.Module, csp: Csp) -> dict[str, CspTwin]:
+    """The twin of a network and, if asked for, the control of that twin, by what they are called.
+
+    Raises:
+        CspanalyzeError: the network cannot be made partial as asked.
+    """
+    from cspanalyze.csp import to_csp
+
+    chosen = {field.name: getattr(csp, field.name) for field in fields(csp) if field.name != "control"}
+    twin = to_csp(model, **chosen)
+    if not csp.control:
+        return {"CSP": twin}
+    presets = {change.preset for change in twin.changes}  # auto must not decide anew
+    preset = presets.pop() if len(presets) == 1 else csp.preset
+    return {"CSP": twin, CONTROL: to_csp(model, **{**chosen, "preset": preset}, control=True)}
+
+
+def traced_twins(
+    base: Traced, csp: Csp, train: bool = False, layout: Layout = "nchw"
+) -> tuple[list[Traced], tuple[StageChange, ...]]:
+    """The twins of a traced network, traced as it was, and what was done to each stage.
+
+    Raises:
+        CspanalyzeError: the network cannot be made partial as asked.
+    """
+    twins = twins_of(base.loaded.model, csp)
+    traced = []
+    for name, twin in twins.items():
+        loaded = in_layout(replace(base.loaded, model=twin.model, notes=twin.notes, guessed=False), layout)
+        traced.append(Traced(loaded, _graph(loaded, train, real=base.graph.method != "meta"), name))
+    made = next(iter(twins.values())).changes
+    return traced, tuple(replace(change, stage=_stage_name(change.stage, base.graph)) for change in made)
+
+
+def traced_with_twins(
+    model: Network, inputs: Sequence[Any], kwargs: Mapping[str, Any] | None, csp: Csp | None
+) -> tuple[list[Traced], tuple[StageChange, ...]]:
+    """The network and, unless `csp` is None, its twins; and what was done to its stages.
+
+    Raises:
+        CspanalyzeError: as `compare`.
+    """
+    base = traced_of(loaded_of(model, inputs, kwargs))
+    if csp is None:
+        return [base], ()
+    twins, changes = traced_twins(base, csp)
+    return [base, *twins], changes
+
+
+def subject_of(traced: Traced) -> Subject:
+    """What was traced, for the head of a report."""
+    loaded, graph = traced.loaded, traced.graph
+    return Subject(
+        name=loaded.name,
+        source=loaded.source,
+        inputs=loaded.inputs,
+        mode=graph.mode,
+        method=graph.method,
+        variant=traced.variant,
+        notes=(*loaded.notes, *graph.notes),
+        versions=versions(),
+    )
+
+
+def versions() -> tuple[tuple[str, str], ...]:
+    """This package, torch, and the packages of networks that took part."""
+    packages = [name for name in ("torch", "timm", "torchvision", "transformers") if name in sys.modules]
+    return (("cspanalyze", __version__), *((name, str(sys.modules[name].__version__)) for name in packages))
+
+
+def _stage_name(path: str, graph: ModelGraph) -> str:
+    """The name under which the tables show the stage at a module path, and the path."""
+    stage = graph.plan.stage_of(path) if graph.plan is not None else None
+    return path if stage is None or stage.name == path else f"{stage.name} ({path})"
+
+
+def _graph(loaded: Loaded, train: bool = False, *, real: bool = False) -> ModelGraph:
+    from cspanalyze.plans import read_plan
+    from cspanalyze.tracing import trace
+
+    graph = trace(
+        loaded.model,
+        *loaded.args,
+        kwargs=loaded.kwargs,
+        name=loaded.name,
+        mode="train" if train else "eval",
+        backward=train,
+        real=real,
+    )
+    return replace(graph, plan=read_plan(loaded.model))
+
+
+def _needs_data(error: TraceError) -> bool:
+    """Whether the forward pass failed because a meta tensor has no numbers (`.item()`, `if tensor:`, `nonzero`)."""
+    return "meta" in str(error.__cause__).lower()
+
+
+def _explained(error: TraceError, loaded: Loaded) -> TraceError:
+    tried = ", ".join(loaded.inputs) or "no input"
+    said = in_one_sentence(str(error))
+    if loaded.guessed:
+        return TraceError(f"{said}; without --input, {tried} was tried: say with --input what {loaded.name} takes")
+    return TraceError(f"{said}; the input was {tried}: is it what {loaded.name} takes?")
