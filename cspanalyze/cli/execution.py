@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from cspanalyze.cli.destination import destination
+from cspanalyze.cli.destination import Destination, destination
 from cspanalyze.cli.options import NetworkOptions
 from cspanalyze.cli.waiting import waiting
 from cspanalyze.errors import IncompleteError
@@ -30,11 +30,20 @@ def show(
     """
     options.check()
     target = destination(options)
-    request = _request(options)
+    request = request_of(options)
     # What a user's file prints must not end up in the middle of a JSON document.
     with contextlib.redirect_stdout(sys.stderr), waiting(f"analysing {options.model}"):
         record = _record(options, request, metrics)
         check(record)
+    write(record, options, target)
+
+
+def write(record: Record, options: NetworkOptions, target: Destination) -> None:
+    """Render the record as the options say.
+
+    Raises:
+        IncompleteError: under `--strict`, if an operation has no formula.
+    """
     from cspanalyze.renderers import Layout, render
 
     layout = Layout(tree=options.by == "module", fold=not options.unfold, top=options.top)
@@ -47,11 +56,12 @@ def _record(options: NetworkOptions, request: Request, metrics: Sequence[str]) -
     from cspanalyze.pipeline import analyze, compare
 
     if options.csp:
-        return compare(request, csp=_csp(options), metrics=metrics, by=options.by, depth=options.depth)
+        return compare(request, csp=csp_of(options), metrics=metrics, by=options.by, depth=options.depth)
     return analyze(request, metrics=metrics, by=options.by, depth=options.depth)
 
 
-def _request(options: NetworkOptions) -> Request:
+def request_of(options: NetworkOptions) -> Request:
+    """The network and input that the options name; refuses what can be refused before torch is imported."""
     from cspanalyze.sources import Request, check, parse_arguments, parse_inputs
 
     request = Request(
@@ -66,7 +76,8 @@ def _request(options: NetworkOptions) -> Request:
     return request
 
 
-def _csp(options: NetworkOptions) -> Csp:
+def csp_of(options: NetworkOptions) -> Csp:
+    """How the options want the twin made."""
     from cspanalyze.pipeline import Csp
 
     given = {

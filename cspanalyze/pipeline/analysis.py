@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cspanalyze import __version__
 from cspanalyze.errors import TraceError
-from cspanalyze.results import Comparison, Report, Subject
+from cspanalyze.results import Comparison, Report, StageChange, Subject
 from cspanalyze.sentences import CONTROL, conclusions
 from cspanalyze.sources import Loaded, Request, in_one_sentence, load
 
@@ -75,7 +75,7 @@ def analyze(
     Raises:
         CspanalyzeError: the network cannot be built or traced, or an argument is off.
     """
-    return _report(_traced(_loaded(model, inputs, kwargs)), metrics, by, depth)
+    return _report(_traced(loaded_network(model, inputs, kwargs)), metrics, by, depth)
 
 
 def compare(
@@ -94,25 +94,50 @@ def compare(
     Raises:
         CspanalyzeError: also where the network cannot be made partial as asked.
     """
-    from cspanalyze.csp import to_csp
-
-    base = _traced(_loaded(model, inputs, kwargs))
-    chosen = {field.name: getattr(csp, field.name) for field in fields(csp) if field.name != "control"}
-    twin = to_csp(base.loaded.model, **chosen)
-    variants = [_variant(base, twin, (metrics, by, depth), "CSP")]
-    if csp.control:
-        presets = {change.preset for change in twin.changes}  # auto must not decide anew
-        preset = presets.pop() if len(presets) == 1 else csp.preset
-        control = to_csp(base.loaded.model, **{**chosen, "preset": preset}, control=True)
-        variants.append(_variant(base, control, (metrics, by, depth), CONTROL))
-    changes = tuple(replace(change, stage=_stage_name(change.stage, base.graph)) for change in twin.changes)
-    comparison = Comparison(_report(base, metrics, by, depth), tuple(variants), changes)
+    (base, *variants), changes = traced_with_twins(model, inputs, kwargs, csp)
+    reports = tuple(_report(variant, metrics, by, depth) for variant in variants)
+    comparison = Comparison(_report(base, metrics, by, depth), reports, changes)
     return replace(comparison, sentences=conclusions(comparison))
 
 
-def _variant(base: _Traced, twin: CspTwin, asked: tuple[Sequence[str], By, int | None], name: str) -> Report:
+def traced_with_twins(
+    model: Network, inputs: Sequence[Any], kwargs: Mapping[str, Any] | None, csp: Csp | None
+) -> tuple[list[Traced], tuple[StageChange, ...]]:
+    """The network and, unless `csp` is None, its variants; and what was done to its stages.
+
+    Raises:
+        CspanalyzeError: as `compare`.
+    """
+    base = _traced(loaded_network(model, inputs, kwargs))
+    if csp is None:
+        return [base], ()
+    twins = twins_of(base.loaded.model, csp)
+    variants = [_variant(base, name, twin) for name, twin in twins.items()]
+    made = next(iter(twins.values())).changes
+    changes = tuple(replace(change, stage=_stage_name(change.stage, base.graph)) for change in made)
+    return [base, *variants], changes
+
+
+def twins_of(model: nn.Module, csp: Csp) -> dict[str, CspTwin]:
+    """The twin of a network and, if asked for, the control of that twin, by what they are called.
+
+    Raises:
+        CspanalyzeError: the network cannot be made partial as asked.
+    """
+    from cspanalyze.csp import to_csp
+
+    chosen = {field.name: getattr(csp, field.name) for field in fields(csp) if field.name != "control"}
+    twin = to_csp(model, **chosen)
+    if not csp.control:
+        return {"CSP": twin}
+    presets = {change.preset for change in twin.changes}  # auto must not decide anew
+    preset = presets.pop() if len(presets) == 1 else csp.preset
+    return {"CSP": twin, CONTROL: to_csp(model, **{**chosen, "preset": preset}, control=True)}
+
+
+def _variant(base: Traced, name: str, twin: CspTwin) -> Traced:
     changed = replace(base.loaded, model=twin.model, notes=twin.notes, guessed=False)
-    return _report(_Traced(changed, _graph(changed, real=base.graph.method != "meta")), *asked, variant=name)
+    return Traced(changed, _graph(changed, real=base.graph.method != "meta"), name)
 
 
 def _stage_name(path: str, graph: ModelGraph) -> str:
@@ -122,14 +147,16 @@ def _stage_name(path: str, graph: ModelGraph) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Traced:
-    """A network and its graph."""
+class Traced:
+    """A network and its graph; `variant` is "" for the network that was asked for."""
 
     loaded: Loaded
     graph: ModelGraph
+    variant: str = ""
 
 
-def _loaded(model: Network, inputs: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Loaded:
+def loaded_network(model: Network, inputs: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Loaded:
+    """The network and its input, without memory for either where that is possible."""
     if isinstance(model, str | Request):
         model = load(model)
     if isinstance(model, Loaded) and not inputs and not kwargs:
@@ -139,16 +166,16 @@ def _loaded(model: Network, inputs: Sequence[Any], kwargs: Mapping[str, Any] | N
     return given(model, inputs, kwargs or {})
 
 
-def _traced(loaded: Loaded) -> _Traced:
+def _traced(loaded: Loaded) -> Traced:
     """Trace on the meta device; where the control flow needs data, once more with real weights and inputs."""
     try:
-        return _Traced(loaded, _graph(loaded))
+        return Traced(loaded, _graph(loaded))
     except TraceError as error:
         real = loaded.with_data() if _needs_data(error) else None
         if real is None:
             raise _explained(error, loaded) from error
     try:
-        return _Traced(real, _graph(real, real=True))
+        return Traced(real, _graph(real, real=True))
     except TraceError as error:
         raise _explained(error, loaded) from error
 
@@ -174,22 +201,26 @@ def _explained(error: TraceError, loaded: Loaded) -> TraceError:
     return TraceError(f"{said}; the input was {tried}: is it what {loaded.name} takes?")
 
 
-def _report(traced: _Traced, metrics: Sequence[str], by: By, depth: int | None, variant: str = "") -> Report:
+def _report(traced: Traced, metrics: Sequence[str], by: By, depth: int | None) -> Report:
     from cspanalyze.analyses import Grouping, run
 
+    grouping = Grouping.of(traced.graph, by, depth)
+    return Report(subject_of(traced), grouping.names, run(traced.graph, metrics, grouping))
+
+
+def subject_of(traced: Traced) -> Subject:
+    """What was traced, for the head of a report."""
     loaded, graph = traced.loaded, traced.graph
-    grouping = Grouping.of(graph, by, depth)
-    subject = Subject(
+    return Subject(
         name=loaded.name,
         source=loaded.source,
         inputs=loaded.inputs,
         mode=graph.mode,
         method=graph.method,
-        variant=variant,
+        variant=traced.variant,
         notes=(*loaded.notes, *graph.notes),
         versions=versions(),
     )
-    return Report(subject, grouping.names, run(graph, metrics, grouping))
 
 
 def versions() -> tuple[tuple[str, str], ...]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-COMMANDS = ("cio", "flops", "models", "params", "summary", "sweep")
+COMMANDS = ("cio", "flops", "gradients", "models", "params", "summary", "sweep")
 HEAVY = ("torch", "timm", "torchvision", "plotly", "networkx", "numpy", "rich", "pydantic", "cattrs")
 
 
