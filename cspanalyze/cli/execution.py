@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cspanalyze.cli.destination import destination
+from cspanalyze.cli.destination import Destination, destination
 from cspanalyze.cli.options import NetworkOptions, TwinOptions
 from cspanalyze.cli.waiting import waiting
 from cspanalyze.errors import IncompleteError
@@ -59,11 +59,16 @@ def show_record(options: NetworkOptions, make: Callable[[Request], Record], curv
     # What a user's file prints must not end up in the middle of a JSON document.
     with contextlib.redirect_stdout(sys.stderr), waiting(f"analysing {options.model}"):
         record = make(request)
+    write(record, options, target, curve)
+    return record
+
+
+def write(record: Record, options: NetworkOptions, target: Destination, curve: bool = False) -> None:
+    """Render the record as the options say."""
     from cspanalyze.renderers import Layout, render
 
     layout = Layout(tree=options.by == "module", fold=not options.unfold, top=options.top, curve=curve)
     target.write(render(record, target.format, target.style, layout))
-    return record
 
 
 def _record(

@@ -22,7 +22,7 @@ class Layer:
     `name` is where the weight is, with `#2` from its second use on; `op` the index of the operation in the graph,
     `module` the module that ran it. `channels` is how many it makes; `reads` gives, input channel by input channel, the
     source channels that reach it through operations without such a weight. `trainable` is False for a frozen weight:
-    gradient passes through it all the same.
+    gradient passes through it all the same. `weight` is the name of the parameter that holds it, or that it is made of.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Layer:
     channels: int
     reads: Runs
     trainable: bool = True
+    weight: str = ""
 
     @property
     def read_channels(self) -> int:

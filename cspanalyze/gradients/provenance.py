@@ -92,9 +92,10 @@ class _Walk:
                 append(runs, length, strands)
         own = own_channels(specs[0].shape, mixing.axes, layer)
         name = self._name(op, mixing)
-        trainable = self._weights[mixing.weight] not in self._frozen
+        weight = self._weights[mixing.weight]
+        trainable = weight not in self._frozen
         channels = prod(own.extents)
-        self._layers.append(Layer(name, op.index, op.module, channels, tuple(runs), trainable))
+        self._layers.append(Layer(name, op.index, op.module, channels, tuple(runs), trainable, weight))
         added = self._shadows.get(mixing.added)
         if added is not None:
             return [overlay([own, added], specs[0].shape)]

@@ -13,6 +13,7 @@ from cspanalyze.gradients.duplication import Duplication, duplication
 from cspanalyze.gradients.flow import Flag, GradientFlow
 from cspanalyze.gradients.paths import path_spectra
 from cspanalyze.gradients.terms import slices
+from cspanalyze.results import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from cattrs.preconf.json import JsonConverter
@@ -65,6 +66,36 @@ class GradientRecord:
     groups: tuple[tuple[str, Duplication], ...]
     whole: Duplication
     flags: tuple[Flag, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkRecord:
+    """A network's record with the matrices that pictures show; `variant` is what it is called beside the others.
+
+    `source_overlap` is the Jaccard matrix of the layers' gradient sources; `timestamp_raster` has for every layer and
+    path length the decimal logarithm of the number of paths, None for none.
+    """
+
+    variant: str
+    record: GradientRecord
+    source_overlap: tuple[tuple[float, ...], ...]
+    timestamp_raster: tuple[tuple[float | None, ...], ...]
+
+    @classmethod
+    def of(cls, variant: str, record: GradientRecord) -> NetworkRecord:
+        """The record with its matrices."""
+        return cls(variant, record, source_overlap(record), timestamp_raster(record))
+
+
+@dataclass(frozen=True, slots=True)
+class GradientRecords:
+    """The gradient structure of a network and its variants."""
+
+    networks: tuple[NetworkRecord, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-ready data. Path counts are integers of any size: a reader must not make them floats."""
+        return {"schema": SCHEMA_VERSION, "kind": "gradients", **_converter().unstructure(self)}
 
 
 def gradient_record(flow: GradientFlow, groups: Mapping[str, Sequence[int]]) -> GradientRecord:

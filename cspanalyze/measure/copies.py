@@ -127,7 +127,7 @@ def _refuse_if_too_large(run: Run) -> None:
 
     weights = sum({id(tensor): tensor.nbytes for tensor in held_tensors(run.model)}.values())
     (peak,) = analyse(run.graph, ["peak_bytes"], Grouping.of(run.graph, "op"))
-    needed, available = weights + int(peak.total or 0), _available_bytes()
+    needed, available = weights + int(peak.total or 0), available_bytes()
     if available is not None and needed > MEMORY_SHARE * available:
         raise UsageError(
             f"it runs on real tensors, which would take about {needed / 1e9:.1f} GB: more than "
@@ -135,7 +135,7 @@ def _refuse_if_too_large(run: Run) -> None:
         )
 
 
-def _available_bytes() -> int | None:
+def available_bytes() -> int | None:
     """Memory that can be had without swapping; None where the system does not say."""
     try:
         with open("/proc/meminfo") as lines:

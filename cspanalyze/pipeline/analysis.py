@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cspanalyze.pipeline.networks import Csp, Traced, loaded_of, subject_of, traced_of, traced_twins
+from cspanalyze.pipeline.networks import HALF, Csp, Traced, loaded_of, subject_of, traced_of, traced_twins
 from cspanalyze.pipeline.traffic import with_traffic
 from cspanalyze.results import Comparison, Report
 from cspanalyze.sentences import conclusions
@@ -77,7 +77,7 @@ def compare(
     model: Network,
     *inputs: Any,
     kwargs: Mapping[str, Any] | None = None,
-    csp: Csp = Csp(),
+    csp: Csp = HALF,
     metrics: Sequence[str] = OVERVIEW,
     by: By = "stage",
     depth: int | None = None,

@@ -42,6 +42,10 @@ class Csp:
     control: bool = False
 
 
+HALF = Csp()
+"""As the paper makes its networks: half of the channels bypass."""
+
+
 @dataclass(frozen=True, slots=True)
 class Traced:
     """A network and its graph; `variant` is "" for the network that was asked for."""

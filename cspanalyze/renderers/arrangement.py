@@ -38,7 +38,10 @@ class _Table:
     def sums(self, name: str, figures: Sequence[Number], depth: int = 0) -> Line:
         """A row of figures that stand in the order of the results; columns that are no result stay empty."""
         of_metric = {result.metric: number for result, number in zip(self.results, figures, strict=True)}
-        cells = [counted(of_metric[c.metric]) if c.metric in of_metric else Cell() for c in self.columns]
+        cells = [
+            counted(of_metric[c.metric], heading(c.metric).decimals) if c.metric in of_metric else Cell()
+            for c in self.columns
+        ]
         return self._line(name, cells, of_metric[self.main.metric] if self.main else None, depth)
 
     def _line(self, name: str, cells: list[Cell], amount: Number, depth: int) -> Line:

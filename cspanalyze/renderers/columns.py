@@ -14,6 +14,8 @@ class Heading:
     """Title of a metric; `convention` is what it counts, in words, and `more_is_better` is for those few.
 
     `whole` makes the figure of a module of those of its parts, where that is no sum; `hidden` metrics are no column.
+    `decimals` are those of a ratio; `bounded` says of a figure that an operation without a rule makes it a bound,
+    where others leave that operation out. Of a `neutral` metric neither more nor less is better.
     """
 
     title: str
@@ -22,10 +24,72 @@ class Heading:
     glued: bool = False
     whole: Callable[[Iterable[int | float]], int | float] | None = None
     hidden: bool = False
+    decimals: int = 1
+    bounded: bool = False
+    neutral: bool = False
 
 
 _MACS = "1 MAC = 1 multiply-add (convolution, linear, matmul, attention)"
 _CIO = "CIO = elements read + written by every convolution, weights left out"
+
+
+def _gradient(title: str, convention: str = "", *, glued: bool = False, decimals: int = 1) -> Heading:
+    return Heading(title, convention, glued=glued, decimals=decimals, bounded=True, neutral=True)
+
+
+_GRADIENTS = {
+    "gradient_duplication_channels": _gradient(
+        "D_c",
+        "D_c, D = share of gradient terms that repeat another, weighted by channels (1 - U_c/T_c) and not (1 - U/T): "
+        "the opportunity that the structure gives for duplicate gradient, not how much of it is realised (--measured)",
+        decimals=4,
+    ),
+    "gradient_duplication": _gradient("D", glued=True, decimals=4),
+    "gradient_reuse": _gradient(
+        "reuse mean", "reuse = weight updates that the gradient of a channel enters (mean: T_c/U_c)", decimals=2
+    ),
+    "gradient_reuse_max": _gradient("reuse max", glued=True),
+    "gradient_copy_factor": _gradient(
+        "copy factor",
+        "copy factor = channels that get a gradient for each channel read: 1 in concatenations, above 1 where an "
+        "addition hands one tensor to several layers",
+        decimals=2,
+    ),
+    "gradient_layers": _gradient("layers"),
+    "gradient_terms": _gradient(
+        "terms T",
+        "T = pairs of a layer and a slice of channels that it reads, U = slices; T_c, U_c = the same by channels; a "
+        "slice = the channels of one layer that the same layers read",
+    ),
+    "gradient_terms_distinct": _gradient("distinct U", glued=True),
+    "gradient_term_channels": _gradient("channels T_c", glued=True),
+    "gradient_term_channels_distinct": _gradient("channels U_c", glued=True),
+    "gradient_read_channels": _gradient(
+        "channels read", "channels read (G) = input channels but the network's own: the input part of CIO by channels"
+    ),
+    "gradient_paths": _gradient(
+        "gradient paths", "gradient paths = ways from the exit of a row's layers to that of them which has the most"
+    ),
+    "longest_shortest_gradient_path": _gradient(
+        "shortest path",
+        "shortest path = longest shortest gradient path in layers (ELAN), longest path beside it",
+        glued=True,
+    ),
+    "longest_gradient_path": _gradient("longest path", glued=True),
+    "gradient_channels": _gradient("channels"),
+    "gradient_sources": _gradient("sources", "sources = layers that send gradient to a layer, the loss among them"),
+    "gradient_source_overlap": _gradient(
+        "source overlap",
+        "source overlap = mean Jaccard index of a layer's sources and every other's",
+        glued=True,
+        decimals=4,
+    ),
+    "gradient_timestamps": _gradient(
+        "timestamps", "timestamps = different numbers of layers after which gradient arrives at a layer"
+    ),
+    "gradient_source_timestamps": _gradient("by source", glued=True),
+    "shortest_gradient_path": _gradient("shortest path", glued=True),
+}
 HEADINGS: Mapping[str, Heading] = MappingProxyType(
     {
         "params": Heading("params"),
@@ -93,6 +157,7 @@ HEADINGS: Mapping[str, Heading] = MappingProxyType(
             whole=max,
         ),
         "operations": Heading("operations", hidden=True),
+        **_GRADIENTS,
     }
 )
 _UNITS = {
@@ -123,8 +188,8 @@ def conventions(results: tuple[Result, ...]) -> list[str]:
         known = heading(result.metric)
         if known.hidden:
             continue
-        words = known.convention or (f"{known.title} = {result.note}" if result.note else "")
-        if known.convention and result.note and result.note not in known.convention:
+        words = known.convention or (f"{known.title} = {result.note}" if result.note and not known.bounded else "")
+        if known.convention and result.note and not known.bounded and result.note not in known.convention:
             words = f"{known.convention}; {result.note}"
         if words:
             said.setdefault(words)

@@ -104,11 +104,15 @@ def _whose(record: Record, report: Report) -> str:
 def _gaps(record: Record) -> list[str]:
     """What the totals leave out because there is no formula for it."""
     leaving_out: dict[str, dict[str, None]] = {}
+    bounded: dict[str, None] = {}
     for report in reports(record):
         of = _whose(record, report)
         for result in shown(report):
             for gap in result.uncovered:
                 where = ", ".join(module or "(root)" for module in gap.modules)
-                text = f"no formula for {gap.op}{of}, run {gap.count}x in {where}"
-                leaving_out.setdefault(text, {})[heading(result.metric).title] = None
-    return [f"{text}: not in {', '.join(titles)}" for text, titles in leaving_out.items()]
+                text = f"{gap.op}{of}, run {gap.count}x in {where}"
+                if heading(result.metric).bounded:
+                    bounded[f"no exact rule for {text}: what it reads counts as united"] = None
+                else:
+                    leaving_out.setdefault(f"no formula for {text}", {})[heading(result.metric).title] = None
+    return [*(f"{text}: not in {', '.join(titles)}" for text, titles in leaving_out.items()), *bounded]

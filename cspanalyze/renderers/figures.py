@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from cspanalyze.results import Number
 
 UNKNOWN = "-"
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E")
 
 
-def figure(value: Number) -> str:
-    """A count with three decimals and an SI prefix (`4.089 G`), exact below 1000; a ratio with one decimal."""
+def figure(value: Number, decimals: int = 1) -> str:
+    """A count with three decimals and an SI prefix (`4.089 G`), exact below 1000; a ratio with `decimals`.
+
+    A count beyond the prefixes is written as a power of ten; it may be larger than any float.
+    """
     if value is None:
         return UNKNOWN
     if isinstance(value, float):
-        return f"{value:.1f}"
+        return f"{value:.{decimals}f}"
     if abs(value) < 1000:
         return str(value)
+    if abs(value) >= 1000 ** len(_PREFIXES):
+        return f"{Decimal(value):.3e}"
     scaled, power = float(value), 0
     # Compared as it will be printed: 999,999.7 is 1.000 M and not 1000.000 k.
     while round(abs(scaled), 3) >= 1000 and power < len(_PREFIXES) - 1:
@@ -31,10 +38,10 @@ def change(before: Number, after: Number) -> str:
         return "="
     if before == 0:
         return "new"
-    ratio = after / before
-    if ratio >= 10:
-        return f"x{ratio:.1f}"
-    return percent(ratio - 1)
+    if after >= 10 * before:
+        ratio = Decimal(after) / Decimal(before)  # counts of paths may be larger than any float
+        return f"x{ratio:.1f}" if ratio < 1000 else f"x{ratio:.1e}"
+    return percent(after / before - 1)
 
 
 def percent(share: float) -> str:

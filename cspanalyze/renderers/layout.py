@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cspanalyze.renderers.columns import heading
 from cspanalyze.results import Report, Result
 
-_MAIN = ("macs", "flops", "flops_fvcore", "flops_darknet", "cio", "cio_pool", "params")
+_MAIN = ("macs", "flops", "flops_fvcore", "flops_darknet", "cio", "cio_pool", "params", "gradient_term_channels")
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,9 +105,9 @@ def label(group: Group) -> str:
     return "total" if group is TOTAL else group or ROOT
 
 
-def counted(value: Number) -> Cell:
+def counted(value: Number, decimals: int = 1) -> Cell:
     """A figure as it is printed; what is nothing or unknown stands back."""
-    text = figure(value)
+    text = figure(value, decimals)
     return Cell(text, "faint" if text in (UNKNOWN, "0") else "", exact=value)
 
 
@@ -162,10 +162,12 @@ def _metric(result: Result) -> Figures:
         return figure_of(report.result(metric), group)
 
     def cell(report: Report, group: Group) -> Cell:
-        return counted(value(report, group))
+        return counted(value(report, group), known.decimals)
 
     def difference(base: Report, variant: Report, group: Group) -> Cell:
         before, after = value(base, group), value(variant, group)
+        if known.neutral:
+            return Cell(change(before, after), "faint" if before == after else "")
         return Cell(change(before, after), _tone(before, after, known.more_is_better))
 
     return Figures(metric, Column(known.title, unit(result), glued=known.glued), value, cell, difference)

@@ -12,6 +12,8 @@ from importlib.resources import files
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from cspanalyze.gradients.measured import GradientMeasurement
+from cspanalyze.gradients.record import GradientRecords
 from cspanalyze.results import KINDS, SCHEMA_VERSION
 
 _SCALARS: Mapping[type, str] = {str: "string", int: "integer", float: "number", bool: "boolean", NoneType: "null"}
@@ -26,7 +28,8 @@ def run_schema() -> dict[str, Any]:
 def generate() -> dict[str, Any]:
     """The schema as the record classes define it now."""
     definitions: dict[str, Any] = {}
-    kinds = [_top(kind, cls, definitions) for kind, cls in KINDS.items()]
+    records = {**KINDS, "gradients": GradientRecords, "gradient_measurement": GradientMeasurement}
+    kinds = [_top(kind, cls, definitions) for kind, cls in records.items()]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A run of cspanalyze",
@@ -66,6 +69,8 @@ def _type(annotation: Any, definitions: dict[str, Any]) -> dict[str, Any]:
         return {"$ref": f"#/$defs/{annotation.__name__}"}
     if origin is Literal:
         return {"enum": list(parts)}
+    if origin in (Union, UnionType) and any(map(is_dataclass, parts)):
+        return {"anyOf": [_type(part, definitions) for part in parts]}
     if origin in (Union, UnionType):
         return {"type": [_SCALARS[part] for part in parts]}
     if origin is tuple and parts[-1] is Ellipsis:

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,9 @@ from cspanalyze.sources.torchvision_import import with_torchvision
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+_SEED = ContextVar("seed", default=0)
 
 
 def construct(
@@ -57,8 +61,18 @@ def seeded() -> Iterator[None]:
     import torch
 
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.manual_seed(_SEED.get())
         yield
+
+
+@contextmanager
+def weights_drawn(seed: int) -> Iterator[None]:
+    """Inside, networks with numbers get those of this seed; everywhere else those of seed 0."""
+    token = _SEED.set(seed)
+    try:
+        yield
+    finally:
+        _SEED.reset(token)
 
 
 def check_module(built: Any, what: str) -> nn.Module:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 COMMANDS = (
-    "cio", "compare", "export", "flops", "models", "paper", "params", "plot", "render", "report", "summary", "sweep",
+    "cio", "compare", "export", "flops", "gradients", "graph", "latency", "models", "paper", "params", "plot", "render",
+    "report", "schematic", "summary", "sweep",
 )  # fmt: skip
 HEAVY = (
     "torch", "timm", "torchvision", "plotly", "jinja2", "kaleido", "networkx", "numpy", "rich", "pydantic", "cattrs",

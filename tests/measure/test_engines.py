@@ -249,7 +249,7 @@ def test_an_engine_that_raises_is_a_result() -> None:
 
 @needs_fvcore
 def test_no_copy_with_data_is_made_beyond_the_memory(monkeypatch) -> None:
-    monkeypatch.setattr(copies_module, "_available_bytes", lambda: 100_000_000)
+    monkeypatch.setattr(copies_module, "available_bytes", lambda: 100_000_000)
     fvcore = counted("resnet18")["fvcore"]  # 46.8 MB of weights, and the maps
     assert fvcore.macs is None
     assert "it runs on real tensors, which would take about 0.1 GB: more than 25%" in fvcore.unavailable

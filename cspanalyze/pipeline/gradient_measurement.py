@@ -1,0 +1,210 @@
+"""Measured gradients of a network beside its twins: several seeded draws of weights and batches. No torch at import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from cspanalyze.errors import TraceError, UsageError
+from cspanalyze.gradients import GradientFlow, duplication, gradient_flow, scopes
+from cspanalyze.gradients.conclusions import CONTROL, measured_conclusions
+from cspanalyze.gradients.measured import (
+    Draw,
+    GradientMeasurement,
+    MeasuredNetwork,
+    measured_network,
+    paired_difference,
+)
+from cspanalyze.pipeline.networks import Csp, loaded_of, twins_of, versions
+from cspanalyze.sources import Loaded
+from cspanalyze.sources.loaders import batches_of
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from cspanalyze.graph import ModelGraph
+    from cspanalyze.measure.gradients import Batch, Batches
+    from cspanalyze.pipeline.networks import Network
+
+BASE = "base"
+ENOUGH_SAMPLES, LEAST_SAMPLES = 32, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Measuring:
+    """How to measure: `draws` times with seeds 0, 1, ..., on `data`, with norms as in `mode`.
+
+    `data` is "synthetic", "digits" or `file.py:loader`. With `training_steps` every network is trained first, with
+    the draw's seed. `wake` sets norms whose scale is 0 to 1 before that.
+    """
+
+    draws: int = 5
+    data: str = "synthetic"
+    mode: Literal["train", "eval"] = "train"
+    training_steps: int = 0
+    wake: bool = False
+
+
+def measure_gradients(
+    model: Network,
+    *inputs: Any,
+    kwargs: Mapping[str, Any] | None = None,
+    csp: Csp | None = None,
+    measuring: Measuring = Measuring(),
+    progress: Callable[[str], None] = lambda said: None,
+) -> GradientMeasurement:
+    """Measure how much of the structure's gradient duplication is realised, in a network and its twins.
+
+    A network that is named gets other weights in every draw; a module is measured as it is, on a copy, and draws differ
+    in their batch alone. Networks of one draw share seed and batch, so that their differences are paired.
+
+    Args:
+        model, inputs, kwargs: as for `analyze`; the first dimension of the inputs is the batch.
+        csp: how twins are made; None for the network alone.
+        measuring: draws, data, mode.
+        progress: told what is being done.
+
+    Raises:
+        CspanalyzeError: the network cannot be built, made partial, traced or run; the data do not fit it.
+    """
+    loaded = loaded_of(model, inputs, kwargs)
+    batches = _batches(loaded, measuring.data)
+    found: dict[str, list[Draw]] = {}
+    losses: dict[str, list[float]] = {}
+    flows: dict[str, _Flow] = {}
+    woken: dict[str, None] = {}
+    for seed in range(measuring.draws):
+        for name, network in _networks(loaded, csp, seed).items():
+            progress(f"draw {seed + 1} of {measuring.draws}, {name}")
+            prepared, loss, awake = _prepared(network, batches, measuring, seed)
+            woken |= dict.fromkeys(awake)
+            batch = batches.draw(seed)
+            if name not in flows:
+                flows[name] = _Flow.of(prepared, batch, measuring.mode, loaded.name)
+            found.setdefault(name, []).append(flows[name].measure(prepared, batch, measuring.mode, seed))
+            losses.setdefault(name, []).extend(loss)
+    networks = tuple(flows[name].network(name, draws, losses[name]) for name, draws in found.items())
+    pairs = [(name, BASE) for name in found if name != BASE]
+    pairs += [(name, CONTROL) for name in found if CONTROL in found and name not in (BASE, CONTROL)]
+    batch = batches.draw(0)
+    record = GradientMeasurement(
+        model=loaded.name,
+        source=loaded.source,
+        inputs=_written(batch),
+        data=batches.name,
+        loss="cross-entropy" if batches.labelled else "product of the outputs with fixed Gaussian noise",
+        mode=measuring.mode,
+        batch=batch.size,
+        draws=measuring.draws,
+        training=_training(measuring),
+        networks=networks,
+        differences=tuple(paired_difference(a, b, found[a], found[b]) for a, b in pairs),
+        notes=(*loaded.notes, *_notes(loaded, batch.size, list(woken), measuring)),
+        versions=versions(),
+    )
+    return replace(record, sentences=measured_conclusions(record))
+
+
+@dataclass(frozen=True)
+class _Flow:
+    """The structure of a network, traced in the mode in which it is measured."""
+
+    graph: ModelGraph
+    flow: GradientFlow
+
+    @classmethod
+    def of(cls, model: nn.Module, batch: Batch, mode: Literal["train", "eval"], name: str) -> _Flow:
+        from cspanalyze.plans import read_plan
+        from cspanalyze.tracing import trace
+
+        try:
+            graph = trace(model, *batch.args, kwargs=batch.kwargs, name=name, mode=mode)
+        except TraceError:  # control flow that depends on data
+            graph = trace(model, *batch.args, kwargs=batch.kwargs, name=name, mode=mode, real=True)
+        graph = replace(graph, plan=read_plan(model))
+        return cls(graph, gradient_flow(graph))
+
+    def measure(self, model: nn.Module, batch: Batch, mode: Literal["train", "eval"], seed: int) -> Draw:
+        """One draw."""
+        from cspanalyze.measure.gradients import measure
+
+        return measure(model, batch, self.graph, self.flow, mode=mode, seed=seed)
+
+    def network(self, name: str, draws: list[Draw], losses: list[float]) -> MeasuredNetwork:
+        """All draws, with the structure's own ratios."""
+        from cspanalyze.analyses import Grouping
+
+        groups = scopes(self.flow, Grouping.of(self.graph))
+        group_of = {layer: group for group, layers in groups.items() for layer in layers}
+        names = [(layer.name, group_of[index]) for index, layer in enumerate(self.flow.layers)]
+        whole = duplication(self.flow)
+        ratios = [None if ratio is None else float(ratio) for ratio in (whole.ratio, whole.channel_ratio)]
+        return measured_network(name, names, (ratios[0], ratios[1]), draws, losses)
+
+
+def _networks(loaded: Loaded, csp: Csp | None, seed: int) -> dict[str, nn.Module]:
+    """The network with the weights of this draw, and its twins."""
+    from cspanalyze.sources.construction import weights_drawn
+
+    with weights_drawn(seed):
+        real = loaded.with_data()
+    if real is None:
+        raise UsageError(f"gradients are measured with numbers, and {loaded.name} cannot be built with any")
+    twins = twins_of(real.model, replace(csp, seed=seed)) if csp is not None else {}
+    return {BASE: real.model, **{name: twin.model for name, twin in twins.items()}}
+
+
+def _prepared(
+    model: nn.Module, batches: Batches, measuring: Measuring, seed: int
+) -> tuple[nn.Module, list[float], tuple[str, ...]]:
+    """The network to measure: itself, or a copy that was woken and trained; the training's loss, and what was woken."""
+    from cspanalyze.measure.gradients import own_copy, train, wake
+
+    if not measuring.wake and not measuring.training_steps:
+        return model, [], ()
+    own = own_copy(model)
+    woken = wake(own) if measuring.wake else ()
+    losses = [train(own, batches, measuring.training_steps, seed)] if measuring.training_steps else []
+    return own, losses, woken
+
+
+def _batches(loaded: Loaded, data: str) -> Batches:
+    from cspanalyze.measure.gradients import digits, given, synthetic
+
+    if data == "synthetic":
+        return synthetic(loaded.args, loaded.kwargs)
+    if data == "digits":
+        if len(loaded.args) != 1 or loaded.kwargs:
+            raise UsageError(f"--data digits needs a network of one image input, and {loaded.name} takes others")
+        shape = loaded.args[0].shape
+        return digits(shape[1:], shape[0])
+    return given(data, batches_of(data))
+
+
+def _written(batch: Batch) -> tuple[str, ...]:
+    from cspanalyze.sources.inputs import written
+
+    return written(batch.args, batch.kwargs)
+
+
+def _training(measuring: Measuring) -> str:
+    if not measuring.training_steps:
+        return ""
+    from cspanalyze.measure.gradients.training import LEARNING_RATE, MOMENTUM
+
+    steps = measuring.training_steps
+    return f"{steps} steps of SGD, learning rate {LEARNING_RATE}, momentum {MOMENTUM}, seeded by draw"
+
+
+def _notes(loaded: Loaded, batch: int, woken: list[str], measuring: Measuring) -> list[str]:
+    notes = []
+    if loaded.source == "module" and measuring.draws > 1:
+        notes.append("the weights are those given: draws differ in their batch alone")
+    if batch < LEAST_SAMPLES:
+        notes.append(f"similarity needs at least {LEAST_SAMPLES} samples, and the batch has {batch}: it is unknown")
+    elif batch < ENOUGH_SAMPLES:
+        notes.append(f"a batch of {batch} makes similarities noisy: {ENOUGH_SAMPLES} samples or more are better")
+    if woken:
+        notes.append(f"--wake set the scale of {len(woken)} norms from 0 to 1: {', '.join(woken[:3])}, ...")
+    return notes

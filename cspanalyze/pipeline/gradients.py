@@ -1,0 +1,143 @@
+"""Gradient duplication of a network, or of it beside its twins: trace -> flow -> figures. No torch at import."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from cspanalyze.errors import UsageError
+from cspanalyze.gradients import (
+    GradientFlow,
+    GradientRecord,
+    GradientRecords,
+    NetworkRecord,
+    gradient_flow,
+    gradient_record,
+    gradient_results,
+    scopes,
+    transition_letters,
+    units_matching,
+    weight_updates,
+)
+from cspanalyze.gradients.conclusions import gradient_conclusions
+from cspanalyze.gradients.equations import StageUpdates
+from cspanalyze.gradients.per_layer import layer_groups, layer_results
+from cspanalyze.pipeline.networks import Csp, Traced, subject_of, traced_with_twins
+from cspanalyze.results import Comparison, Record, Report, StageChange
+
+if TYPE_CHECKING:
+    from cspanalyze.analyses import By, Grouping
+    from cspanalyze.pipeline.networks import Network
+
+
+@dataclass(frozen=True)
+class NetworkFlow:
+    """A traced network, which layers of it read which channels of which others, and how layers fall into rows."""
+
+    traced: Traced
+    flow: GradientFlow
+    grouping: Grouping
+
+    @property
+    def name(self) -> str:
+        """What it is called beside the others."""
+        return self.traced.variant or "base"
+
+    def report(self) -> Report:
+        """The figures of every row and of the whole network."""
+        results = layer_results(self.flow) if self.by_layer else gradient_results(self.flow, self.grouping)
+        groups = layer_groups(self.flow) if self.by_layer else self.grouping.names
+        mixed = [f"{flag.count}x {flag.op}" for flag in self.flow.flags if flag.kind == "mix"]
+        subject = subject_of(self.traced)
+        if mixed:
+            said = f"products of two activations ({', '.join(mixed)}) pass gradient from every channel to every channel"
+            subject = replace(subject, notes=(*subject.notes, said))
+        return Report(subject, groups, results)
+
+    def record(self) -> GradientRecord:
+        """Every layer, edge, path length and source, for pictures."""
+        return gradient_record(self.flow, scopes(self.flow, self.grouping))
+
+    @property
+    def by_layer(self) -> bool:
+        """Whether every layer has a row."""
+        return self.grouping.by == "layer"
+
+
+@dataclass(frozen=True)
+class GradientStudy:
+    """A network's gradient flow, and those of its variants."""
+
+    networks: tuple[NetworkFlow, ...]
+    changes: tuple[StageChange, ...]
+
+    def figures(self) -> Record:
+        """The report of a single network, or the comparison with what it means."""
+        base, *variants = (network.report() for network in self.networks)
+        if not variants:
+            return base
+        comparison = Comparison(base, tuple(variants), self.changes)
+        return replace(comparison, sentences=gradient_conclusions(comparison))
+
+    def equations(self, stage: str) -> tuple[str, tuple[tuple[str, StageUpdates], ...]]:
+        """A stage's name, and the weight updates in it for every network; N stands for `stageN`.
+
+        Raises:
+            UsageError: there is no such stage.
+        """
+        name = _stage_name(self.networks[0], stage)
+        return name, tuple((network.name, _updates(network, name)) for network in self.networks)
+
+    def records(self) -> GradientRecords:
+        """The structure of all networks, for pictures."""
+        return GradientRecords(tuple(NetworkRecord.of(network.name, network.record()) for network in self.networks))
+
+
+def study_gradients(
+    model: Network,
+    *inputs: Any,
+    kwargs: Mapping[str, Any] | None = None,
+    csp: Csp | None = None,
+    by: By = "stage",
+    depth: int | None = None,
+    unit: str = "",
+) -> GradientStudy:
+    """Trace a network, and its twins if `csp` is given, and follow every channel from its layer to its readers.
+
+    Args:
+        model, inputs, kwargs: as for `analyze`.
+        csp: how the twin is made; None for the network alone.
+        by, depth: what makes a row.
+        unit: a regular expression; layers whose module paths agree up to the end of its match count as one layer.
+
+    Raises:
+        CspanalyzeError: as `compare`; UsageError if `unit` is no regular expression, or makes units that read each
+            other.
+    """
+    from cspanalyze.analyses import Grouping
+
+    networks, changes = traced_with_twins(model, inputs, kwargs, csp)
+    unit_of = units_matching(unit) if unit else None
+    found = []
+    for traced in networks:
+        flow = gradient_flow(traced.graph)
+        if unit_of is not None:
+            flow = flow.by_unit(unit_of)
+        found.append(NetworkFlow(traced, flow, Grouping.of(traced.graph, by, depth)))
+    return GradientStudy(tuple(found), changes)
+
+
+def _updates(network: NetworkFlow, stage: str) -> StageUpdates:
+    plan = network.traced.graph.plan
+    declared = next((each for each in plan.stages if each.name == stage), None) if plan is not None else None
+    layers = scopes(network.flow, network.grouping).get(stage, ())
+    return weight_updates(network.flow, layers, transition_letters(declared))
+
+
+def _stage_name(network: NetworkFlow, stage: str) -> str:
+    stages = scopes(network.flow, network.grouping)
+    for name in (stage, f"stage{stage}"):
+        if name in stages:
+            return name
+    raise UsageError(f"there is no stage {stage!r} with layers: {network.flow.network} has {', '.join(stages)}")
