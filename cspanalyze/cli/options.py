@@ -116,6 +116,8 @@ class TwinOptions(OutputOptions, ModelOptions):
         if given and not self.csp:
             verb = "says" if len(given) == 1 else "say"
             raise UsageError(f"{' and '.join(given)} {verb} how to make the CSP twin: add --csp to ask for one")
+        if self.stages and not self.stages.replace(",", "").strip():
+            raise UsageError(f"--stages {self.stages!r} names no stage: give numbers from 1 or module paths")
         if self.gamma is not None and not (math.isfinite(self.gamma) and 0 < self.gamma < 1):
             raise UsageError(
                 f"--gamma {self.gamma:g} is not possible: gamma is the share of channels that bypasses the blocks, "

@@ -184,4 +184,7 @@ def _explained(error: TraceError, loaded: Loaded) -> TraceError:
     said = in_one_sentence(str(error))
     if loaded.guessed:
         return TraceError(f"{said}; without --input, {tried} was tried: say with --input what {loaded.name} takes")
+    flat = [text for text in loaded.inputs if text.count("x") == 2]
+    if "3D" in said and flat:
+        return TraceError(f"{said}; the input was {tried}: a batch dimension is missing, say 1x{flat[0]}")
     return TraceError(f"{said}; the input was {tried}: is it what {loaded.name} takes?")

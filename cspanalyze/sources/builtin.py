@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from cspanalyze import zoo
@@ -17,7 +18,7 @@ def build(name: str, arguments: Mapping[str, Any], real: bool = False) -> Built:
     """Build a network of the zoo; `arguments` replace fields of its config."""
     if name not in zoo.NETWORKS:
         raise SourceError(f"there is no built-in network {name!r}{did_you_mean(name, zoo.names())}")
-    model, note = construct(lambda: zoo.create(name, **arguments), {}, f"the built-in network {name}", real)
+    model, note = construct(partial(zoo.create, name), arguments, f"the built-in network {name}", real)
     return Built(model, (InputSpec((1, *zoo.NETWORKS[name].input_size)),), note=note)
 
 

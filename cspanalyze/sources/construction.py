@@ -45,14 +45,20 @@ def construct(
         except Exception as error:
             note = f"built with real weights, because it cannot be built on the meta device ({in_one_line(error)})"
         except SystemExit as error:
-            raise SourceError(f"{what} cannot be built: {in_one_line(error)}") from error
+            raise SourceError(f"{what} cannot be built{_given(arguments)}: {in_one_line(error)}") from error
     try:
         with seeded():
             return check_module(with_torchvision(lambda: build(**arguments)), what), note
     except SourceError:
         raise
     except (Exception, SystemExit) as error:
-        raise SourceError(f"{what} cannot be built: {in_one_line(error)}") from error
+        raise SourceError(f"{what} cannot be built{_given(arguments)}: {in_one_line(error)}") from error
+
+
+def _given(arguments: Mapping[str, Any]) -> str:
+    """The arguments that a user gave; those that a source adds are None, False or of its own kind."""
+    plain = [f"{key}={value!r}" for key, value in arguments.items() if value and isinstance(value, int | float | str)]
+    return f" with {', '.join(plain)}" if plain else ""
 
 
 @contextmanager

@@ -59,6 +59,7 @@ def trace(
     Raises:
         TraceError: the forward or backward pass failed; the message names the module it was in and what torch said.
     """
+    model = _uncompiled(model)
     modules = tuple(model.named_modules(remove_duplicate=False))
     parameters, names = _parameters(modules)
     recorder = Recorder(names, real=real, shortcuts=shortcuts)
@@ -132,6 +133,12 @@ def _run(
         except (Exception, SystemExit) as error:
             where = recorder.innermost or type(model).__name__
             raise TraceError(f"the {recorder.phase} pass failed in {where}: {_first_line(error)}") from error
+
+
+def _uncompiled(model: nn.Module) -> nn.Module:
+    """The module that `torch.compile` wraps: it computes the same, and a dispatch mode must not run compiled code."""
+    inner = getattr(model, "_orig_mod", None)
+    return inner if type(model).__name__ == "OptimizedModule" and isinstance(inner, nn.Module) else model
 
 
 def _adopted(module: nn.Module, parent: str) -> str:
