@@ -46,7 +46,7 @@ def bars(record: Record, metric: str = "") -> go.Figure:
             text=None if lying or not index else [_change(old, new) for old, new in zip(before, values, strict=True)],
             textposition="outside",
             constraintext="none",
-            textfont={"size": 11},
+            textfont={"size": 10},
             cliponaxis=False,
         )
     value_axis, name_axis = ("xaxis", "yaxis") if lying else ("yaxis", "xaxis")
@@ -67,5 +67,8 @@ def bars(record: Record, metric: str = "") -> go.Figure:
 
 
 def _change(before: Number, after: Number) -> str:
-    """The change over a bar; nothing where there is none."""
-    return "" if before == after or before is None or after is None else change(before, after)
+    """The change over a bar, in whole percent where that says enough: a longer text would lie over the next bar."""
+    if before == after or before is None or after is None:
+        return ""
+    whole = round(100 * (after / before - 1)) if before else 0
+    return f"{whole:+d} %" if abs(whole) >= 10 else change(before, after)
