@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from cattrs.preconf.json import JsonConverter
 
 SCHEMA_VERSION = 1
+CONTROL = "control"
+"""Variant name of a twin's depth-matched control: the same transitions, gamma 0, no split."""
 Number = int | float | None
 Method = Literal["trace", "closed form", "cache-model", "simulated", "counter", "measured", "architecture"]
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cspanalyze.results import Alignment, Comparison, Number, Report, StageChange
+from cspanalyze.results import CONTROL, Alignment, Comparison, Number, Report, StageChange
 
-CONTROL = "control"
-"""Variant name of a twin's depth-matched control: the same transitions, gamma 0, no split."""
 _HEADLINES = (
     ("macs", "MACs"),
     ("backward_macs", "backward MACs"),

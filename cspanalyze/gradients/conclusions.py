@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from cspanalyze.gradients.measured import Difference, Estimate, GradientMeasurement, MeasuredNetwork
-from cspanalyze.results import Comparison, Number, Report
+from cspanalyze.results import CONTROL, Comparison, Number, Report
 
-CONTROL = "control"
-"""Variant name of the depth-matched control: the twin's transitions, and no split."""
 CAUTION = (
     "This is opportunity, read off the structure: which weight updates could use the same gradient. How much of it is "
     "realised is what --measured tells; neither says anything of accuracy, nor of computation saved."
@@ -53,6 +51,7 @@ def _figure(report: Report) -> Number:
 
 
 MEASURED_CAUTION = "None of this says anything of accuracy, and realised duplication is no computation that is saved."
+_HARDLY = 0.001
 _COMPARED = (("realised_duplication", "realised duplication D_emp"), ("layer_similarity", "layer similarity"))
 
 
@@ -73,11 +72,11 @@ def measured_conclusions(record: GradientMeasurement) -> tuple[str, ...]:
 
 def _realised(network: MeasuredNetwork) -> str:
     found, share = (network.figure(metric).estimate for metric in ("realised_duplication", "realised_share"))
+    told = f"Of the opportunity D = {network.duplication or 0:.4f} that the structure of {network.variant} gives,"
+    if share.mean is not None and share.mean < _HARDLY:
+        return f"{told} under {100 * _HARDLY:.1f} % is realised."
     part = "" if share.mean is None else f": {100 * share.mean:.1f} % of it"
-    return (
-        f"Of the opportunity D = {network.duplication or 0:.4f} that the structure of {network.variant} gives, "
-        f"{_plus_minus(found)} is realised{part}."
-    )
+    return f"{told} {_plus_minus(found)} is realised{part}."
 
 
 def _difference(found: Difference) -> str:

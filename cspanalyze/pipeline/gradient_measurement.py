@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cspanalyze.errors import TraceError, UsageError
 from cspanalyze.gradients import GradientFlow, duplication, gradient_flow, scopes
-from cspanalyze.gradients.conclusions import CONTROL, measured_conclusions
+from cspanalyze.gradients.conclusions import measured_conclusions
 from cspanalyze.gradients.measured import (
     Draw,
     GradientMeasurement,
@@ -17,6 +17,7 @@ from cspanalyze.gradients.measured import (
     paired_difference,
 )
 from cspanalyze.pipeline.networks import Csp, loaded_of, twins_of, versions
+from cspanalyze.results import CONTROL
 from cspanalyze.sources import Loaded
 from cspanalyze.sources.loaders import batches_of
 

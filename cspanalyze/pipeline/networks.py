@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from cspanalyze import __version__
 from cspanalyze.errors import TraceError
 from cspanalyze.pipeline.layouts import in_layout
-from cspanalyze.results import StageChange, Subject
-from cspanalyze.sentences import CONTROL
+from cspanalyze.results import CONTROL, StageChange, Subject
 from cspanalyze.sources import Loaded, Request, in_one_sentence, load
 
 if TYPE_CHECKING:

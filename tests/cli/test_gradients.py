@@ -13,13 +13,13 @@ import torch
 
 from cspanalyze import to_csp
 from cspanalyze.gradients import record_from_json
-from cspanalyze.gradients.conclusions import CAUTION, CONTROL, gradient_conclusions
+from cspanalyze.gradients.conclusions import CAUTION, gradient_conclusions
 from cspanalyze.gradients.measured import measurement_from_json, measurement_to_json
 from cspanalyze.gradients.per_layer import layer_results
 from cspanalyze.pipeline import Csp
 from cspanalyze.pipeline.gradient_measurement import Measuring, measure_gradients
 from cspanalyze.pipeline.gradients import study_gradients
-from cspanalyze.results import Comparison, from_json
+from cspanalyze.results import CONTROL, Comparison, from_json
 from cspanalyze.schema import run_schema
 from cspanalyze.zoo import create
 
