@@ -201,6 +201,11 @@ def cost_tables() -> str:
     return "\n\n".join(parts)
 
 
+def words(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of words, to the left."""
+    return markdown(header, rows).replace("---:", "---")
+
+
 def page() -> str:
     found = evidence()
     run = found.run
@@ -213,9 +218,9 @@ def page() -> str:
         draws=run["draws"],
         date=run["date"],
         hardware=run["hardware"],
-        definitions=markdown(("name", "formula"), DEFINITIONS),
-        closed=markdown(("structure", "T", "U", "T_c", "U_c", "paths"), CLOSED_FORMS),
-        measured=markdown(("name", "formula", "null"), MEASURED),
+        definitions=words(("name", "formula"), DEFINITIONS),
+        closed=words(("structure", "T", "U", "T_c", "U_c", "paths"), CLOSED_FORMS),
+        measured=words(("name", "formula", "null"), MEASURED),
     )
 
 

@@ -58,7 +58,7 @@ def seen_in_parts(model: nn.Module, *inputs: Tensor) -> tuple[GradientFlow, Seen
     model.train()
     asking = [x.clone().requires_grad_(x.is_floating_point()) for x in inputs]
     output = model(*asking)
-    layers: dict[int, LayerNode] = matched(find_layers([output], asking, names_of(model)), flow)
+    layers: dict[int, LayerNode] = matched(find_layers([output], names_of(model)), flow)
     loss = (output * torch.randn(output.shape, generator=torch.Generator().manual_seed(1))).sum()
     parameters = list(model.parameters())
     ordinary = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
@@ -186,6 +186,20 @@ class Custom(Pair):
         x = Doubled.apply(self.stem(x))
         y = checkpoint(self.one, x, use_reentrant=self.reentrant)
         return y + self.two(x)
+
+
+class Shifting(Pair):
+    """Writes to its own input."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.sub_(1))
+
+
+def test_inputs_may_be_written() -> None:
+    batch = Batch((maps(4),), {})
+    before = batch.args[0].clone()
+    assert draw_of(Shifting(), batch)[0].figures["realised_duplication"] is not None
+    assert torch.equal(batch.args[0], before)
 
 
 def test_own_functions_and_checkpoints() -> None:
@@ -400,6 +414,8 @@ def test_training_is_seeded_and_lowers_the_loss() -> None:
         model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(288, 10))
         losses.append(train(model, batches, steps, seed=0))
     assert losses[1] == losses[2] < losses[0]
+    with pytest.raises(UsageError, match="cannot run on this batch"):
+        train(nn.Linear(3, 3), batches, 1, 0)
     with pytest.raises(UsageError, match="needs classes"):
         train(nn.Linear(3, 3), synthetic((torch.rand(4, 3),), {}), 1, 0)
 

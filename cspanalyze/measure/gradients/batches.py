@@ -30,8 +30,8 @@ class Batch:
 
     def differentiable(self) -> Batch:
         """The same with copies of floating-point tensors that require a gradient, so that autograd knows what comes
-        from the input."""
-        return self._mapped(lambda tensor: tensor.detach().clone().requires_grad_(tensor.is_floating_point()))
+        from the input. They are no leaves, which a network could not write to."""
+        return self._mapped(lambda tensor: tensor.detach().requires_grad_(tensor.is_floating_point()).clone())
 
     def parts(self, count: int) -> list[Batch]:
         """Equal parts of half of the batch, or of all of it where they would hold fewer than two samples.

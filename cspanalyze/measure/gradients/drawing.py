@@ -5,12 +5,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from cspanalyze.errors import CspanalyzeError, UsageError
+from cspanalyze.errors import UsageError
 from cspanalyze.gradients import GradientFlow
 from cspanalyze.gradients.measured import Draw, LayerDraw
 from cspanalyze.graph import ModelGraph
@@ -20,7 +19,7 @@ from cspanalyze.measure.gradients.layer_nodes import LayerNode, find_layers, mat
 from cspanalyze.measure.gradients.recording import backward_pass
 from cspanalyze.measure.gradients.similarity import effective_number, mean_off_diagonal, noise_matrix
 from cspanalyze.measure.gradients.statistics import SliceFigures, Statistics
-from cspanalyze.measure.gradients.training import Mode, loss_of
+from cspanalyze.measure.gradients.training import Mode, forward
 from cspanalyze.tracing.untouched import untouched
 from cspanalyze.tracing.values import tensors_in
 
@@ -55,13 +54,12 @@ def measure(
             named[id(parameter)] = named.get(id(parameter), frozenset()) | {name}
         parameters = dict(own.named_parameters())
         inputs = batch.differentiable()
-        output, loss = _forward(own, inputs, seed)
-        watched = tensors_in([inputs.args, dict(inputs.kwargs)])
-        layers = matched(find_layers(tensors_in([output]), list(watched), named), flow)
+        output, loss = forward(own, inputs, seed)
+        layers = matched(find_layers(tensors_in([output]), named), flow)
         statistics = Statistics(flow, layers, batch.size, _batched(graph, flow, batch.size))
         found = _backward(loss, list(parameters.values()), layers, statistics)
         gradients = dict(zip(parameters, found, strict=True))
-        del output, loss, layers, found, watched, inputs  # they hold the autograd graph
+        del output, loss, layers, found, inputs  # they hold the autograd graph
         statistics.layers = {}
         ratios = signal_to_noise(own, batch, seed)
     by_name = {name: first for first, names in _aliases(named, parameters).items() for name in names}
@@ -98,7 +96,7 @@ def signal_to_noise(model: nn.Module, batch: Batch, seed: int) -> dict[str, floa
     sums: list[Tensor | None] = [None] * len(parameters)
     squares = [0.0] * len(parameters)
     for part in parts:
-        _, loss = _forward(model, part, seed)
+        _, loss = forward(model, part.differentiable(), seed)
         for index, gradient in enumerate(torch.autograd.grad(loss, parameters, allow_unused=True)):
             if gradient is not None:
                 before = sums[index]
@@ -111,16 +109,6 @@ def signal_to_noise(model: nn.Module, batch: Batch, seed: int) -> dict[str, floa
         noise = (square - n * mean) / (n - 1)
         found[name] = (mean - noise / n) / noise if noise > 0 else None
     return found
-
-
-def _forward(model: nn.Module, batch: Batch, seed: int) -> tuple[Any, Tensor]:
-    try:
-        output = model(*batch.args, **batch.kwargs)
-    except CspanalyzeError:
-        raise
-    except Exception as error:
-        raise UsageError(f"the network cannot run on this batch: {type(error).__name__}: {error}") from error
-    return output, loss_of(output, batch.target, seed)
 
 
 def _refuse_if_too_large(graph: ModelGraph) -> None:

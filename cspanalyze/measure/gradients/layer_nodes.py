@@ -51,28 +51,24 @@ class LayerNode:
     weights: frozenset[str]
 
 
-def find_layers(
-    outputs: Iterable[Tensor], inputs: Iterable[Tensor], parameters: Mapping[int, frozenset[str]]
-) -> list[LayerNode]:
+def find_layers(outputs: Iterable[Tensor], parameters: Mapping[int, frozenset[str]]) -> list[LayerNode]:
     """The layers that outputs depend on, in the order in which they ran.
 
     Args:
-        outputs: results of the forward pass.
-        inputs: the floating-point inputs of the network, which require a gradient: what depends on them is no weight.
-        parameters: names by the parameter's `id`.
+        outputs: results of the forward pass, on inputs that require a gradient where they can.
+        parameters: names by the parameter's `id`. What depends on any other leaf, an input, is no weight.
     """
     nodes = reachable([output.grad_fn for output in outputs if output.grad_fn is not None])
-    given = {id(tensor) for tensor in inputs}
     active: set[Node] = set()  # what depends on the network's input
     weights: dict[Node, frozenset[str]] = {}
     layers = []
     for node in nodes:
         if is_leaf(node):
             variable = node.variable  # type: ignore[attr-defined]
-            if id(variable) in given:
-                active.add(node)
+            if id(variable) in parameters:
+                weights[node] = parameters[id(variable)]
             else:
-                weights[node] = parameters.get(id(variable), frozenset())
+                active.add(node)
             continue
         before = [following for following, _ in node.next_functions]
         layer = _layer_of(node, before, active, weights)

@@ -7,8 +7,8 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from cspanalyze.errors import UsageError
-from cspanalyze.measure.gradients.batches import Batches
+from cspanalyze.errors import CspanalyzeError, UsageError
+from cspanalyze.measure.gradients.batches import Batch, Batches
 from cspanalyze.tracing.values import tensors_in
 
 Mode: TypeAlias = Literal["train", "eval"]
@@ -16,6 +16,22 @@ LEARNING_RATE, MOMENTUM = 0.05, 0.9
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.GroupNorm, nn.LayerNorm)
 _BATCHES = 1_000_000
 """Batches of a training have seeds beyond those of the draws."""
+
+
+def forward(model: nn.Module, batch: Batch, seed: int) -> tuple[Any, Tensor]:
+    """The output of the network, and its loss as `loss_of` has it.
+
+    Raises:
+        UsageError: the network cannot run on the batch, or its output does not fit the classes.
+    """
+    try:
+        output = model(*batch.args, **batch.kwargs)
+        return output, loss_of(output, batch.target, seed)
+    except CspanalyzeError:
+        raise
+    except Exception as error:
+        said = str(error).strip().partition("\n")[0]
+        raise UsageError(f"the network cannot run on this batch: {type(error).__name__}: {said}") from error
 
 
 def loss_of(output: Any, target: Tensor | None, seed: int) -> Tensor:
@@ -57,7 +73,7 @@ def train(model: nn.Module, batches: Batches, steps: int, seed: int, *, first: i
         torch.manual_seed(seed)
         for step in range(steps):
             batch = batches.draw(_BATCHES * (seed + 1) + first + step)
-            loss = loss_of(model(*batch.args, **batch.kwargs), batch.target, seed)
+            _, loss = forward(model, batch.differentiable(), seed)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
