@@ -86,7 +86,9 @@ def _difference(found: Difference) -> str:
         value = figures[metric]
         if value.mean is None:
             continue
-        if value.clear:
+        if value.half_width is None:
+            said.append(f"{words} differs by {value.mean:+.4f} in the one draw there is")
+        elif value.clear:
             said.append(f"{words} is {'higher' if value.mean > 0 else 'lower'} by {_plus_minus(value, unsigned=True)}")
         else:
             said.append(f"{words} does not differ clearly ({_plus_minus(value)})")
