@@ -61,7 +61,7 @@ def study(models: Sequence[Network], csp: Csp | None = None, command: str = "", 
         _side_by_side(networks, MODULE_METRICS, "module", traffic),
         tuple(_gamma_points(base, csp, gammas)) if csp is not None and gammas else (),
         tuple(_gradients(network) for network in networks),
-        tuple(_diagrams(networks, twins)),
+        tuple(_diagrams(networks)),
     )
 
 
@@ -88,10 +88,10 @@ def _gradients(network: Traced) -> GradientRecord:
     return replace(record, network=_name(network))
 
 
-def _diagrams(networks: Sequence[Traced], twins: Sequence[Traced]) -> Iterator[Diagram]:
-    """A network beside its twin; any others one by one."""
+def _diagrams(networks: Sequence[Traced]) -> list[Diagram]:
+    """A network beside its twin, or beside another; more of them one by one."""
     drawn = [replace(diagram(each.graph, "stage"), title=_name(each)) for each in networks]
-    return iter([side_by_side(drawn[0], drawn[1])] if twins else drawn)
+    return [side_by_side(drawn[0], drawn[1])] if len(drawn) == 2 or networks[-1].variant else drawn
 
 
 def _name(network: Traced) -> str:
