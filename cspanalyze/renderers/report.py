@@ -75,7 +75,7 @@ def _twin(study: Study) -> Iterator[Section]:
 def _architecture(study: Study) -> Iterator[Section]:
     """The diagrams, or why there are none."""
     try:
-        drawings = tuple(_drawing(each) for each in study.diagrams)
+        drawings = tuple(drawing_of(each) for each in study.diagrams)
     except OutputError as error:
         yield Section("Architecture", paragraphs=(f"There is no diagram here: {error}.",))
         return
@@ -83,7 +83,12 @@ def _architecture(study: Study) -> Iterator[Section]:
         yield Section("Architecture", drawings=drawings)
 
 
-def _drawing(diagram: Diagram) -> Drawing:
+def drawing_of(diagram: Diagram) -> Drawing:
+    """The diagram as SVG.
+
+    Raises:
+        OutputError: it cannot be drawn.
+    """
     content = render_diagram(diagram, "svg", Look(), Style())
     return Drawing(diagram.title, content if isinstance(content, str) else content.decode())
 
