@@ -1,4 +1,4 @@
-"""Reading what was saved: a run, a report, gradient records or the rows of a sweep. No torch."""
+"""Reading what was saved: a run, a report, a diagram, gradient records or the rows of a sweep. No torch."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from cspanalyze import results, study
+from cspanalyze.diagrams.record import Diagram, diagram_from_json
 from cspanalyze.errors import UsageError
 from cspanalyze.gradients.record import GradientRecord, record_from_json
 
-Saved = results.AnyRecord | study.Study | tuple[GradientRecord, ...]
+Saved = results.AnyRecord | study.Study | Diagram | tuple[GradientRecord, ...]
 SUFFIX, BASE = ".json", "base"
 
 
@@ -49,6 +50,8 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 def _of_kind(data: dict[str, Any]) -> Saved:
     if data.get("kind") == study.KIND:
         return study.from_json(data)
+    if data.get("kind") == "diagram":
+        return diagram_from_json(data)
     if data.get("kind") == "gradients":
         networks = data.get("networks")
         if not isinstance(networks, list) or not all(isinstance(each, dict) for each in networks):

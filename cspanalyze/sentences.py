@@ -256,30 +256,6 @@ def _listed(items: Sequence[object]) -> str:
     return f"{', '.join(head)} and {last}" if head else last
 
 
-def differences(comparison: Comparison) -> tuple[str, ...]:
-    """For every other network a sentence with its main figures relative to those of the first: no reasons, for there
-    is no one change that leads from one to the other."""
-    base = comparison.base
-    return tuple(
-        f"Against {base.subject.name}, {other.subject.name} has "
-        f"{_listed([_relation(change) for change in changes]) if changes else 'the same figures'}."
-        for other in comparison.variants
-        for changes in [_changes(base, other)]
-    )
-
-
-def _relation(change: _Change) -> str:
-    if change.before == 0:
-        return f"{change.after:,} {change.unit} of {change.title} where the other has none"
-    factor = change.after / change.before
-    if factor >= 2:
-        return f"{factor:.1f} times the {change.title}"
-    if factor == 0:
-        return f"no {change.title}"
-    fewer = "fewer" if change.title.endswith("s") else "less"  # bytes and parameters are many, CIO and memory are much
-    return f"{_share(change.share)} {'more' if factor > 1 else fewer} {change.title}"
-
-
 def overview(report: Report) -> tuple[str, ...]:
     """What a network takes altogether, and which of its rows take most of that."""
     named = {metric: title for metric, title in _HEADLINES if metric in report.metrics and report.result(metric).total}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from cspanalyze.diagrams.record import Diagram
 from cspanalyze.errors import UsageError
 from cspanalyze.gradients.record import GradientRecord
 from cspanalyze.results import SCHEMA_VERSION, Comparison, Number, Record
@@ -39,20 +40,12 @@ class GammaPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
-    """A diagram as SVG text."""
-
-    title: str
-    svg: str
-
-
-@dataclass(frozen=True, slots=True)
 class Study:
     """One network, one beside its twin, or several.
 
     `stages` and `modules` hold the same networks in the same order, with rows by stage and by module; a network alone
     is a comparison without variants. `gammas` are twins of the first network; `gradients` has a record for every
-    network whose gradient flow could be followed. `command` is the command line that made it.
+    network. `command` is the command line that made it.
     """
 
     command: str
@@ -60,7 +53,7 @@ class Study:
     modules: Comparison
     gammas: tuple[GammaPoint, ...] = ()
     gradients: tuple[GradientRecord, ...] = ()
-    drawings: tuple[Drawing, ...] = ()
+    diagrams: tuple[Diagram, ...] = ()
 
 
 def alone_or_compared(comparison: Comparison) -> Record:

@@ -29,7 +29,7 @@ from cspanalyze.renderers.plots.kinds import (
 from cspanalyze.renderers.plots.look import template
 from cspanalyze.renderers.plots.series import metric_of
 from cspanalyze.renderers.plots.static import PICTURES, check_pictures, picture
-from cspanalyze.results import Networks, Publication, Record
+from cspanalyze.results import Comparison, Record, Report
 from cspanalyze.saved import SUFFIX, Saved, read_rows, read_saved
 from cspanalyze.study import Study, alone_or_compared
 
@@ -134,8 +134,8 @@ def _record(saved: Saved, options: PlotOptions) -> Record:
         raise UsageError(f"{options.model} holds gradient records: draw them with --kind {', '.join(GRADIENT_PLOTS)}")
     if isinstance(saved, Study):
         return alone_or_compared(saved.stages if options.kind in ("bars", "gamma", "capacity") else saved.modules)
-    if isinstance(saved, Networks | Publication):
-        raise UsageError(f"{options.model} holds a list of networks: there is nothing to draw in it")
+    if not isinstance(saved, Report | Comparison):
+        raise UsageError(f"{options.model} holds no run: there is nothing to draw in it (`cspanalyze render` shows it)")
     return saved
 
 

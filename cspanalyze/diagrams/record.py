@@ -5,10 +5,12 @@ Frozen and plain like every record: the renderers of pictures read these and not
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
+from cspanalyze.errors import UsageError
 from cspanalyze.results import Number
 
 if TYPE_CHECKING:
@@ -115,6 +117,19 @@ class Diagram:
 def diagram_to_json(diagram: Diagram) -> dict[str, Any]:
     """The record as JSON-ready data, with `"kind": "diagram"`."""
     return {"schema": 1, "kind": "diagram", **_converter().unstructure(diagram)}
+
+
+def diagram_from_json(data: Mapping[str, Any]) -> Diagram:
+    """Inverse of `diagram_to_json`.
+
+    Raises:
+        UsageError: the data is no diagram, or a field is missing, unknown or of the wrong type.
+    """
+    body = {key: value for key, value in data.items() if key not in ("schema", "kind")}
+    try:
+        return _converter().structure(body, Diagram)
+    except Exception as error:  # cattrs raises groups of whatever each field raised
+        raise UsageError("this is no diagram") from error
 
 
 @cache

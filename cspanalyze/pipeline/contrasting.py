@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cspanalyze.errors import UsageError
 from cspanalyze.pipeline.analysis import OVERVIEW, report_of
 from cspanalyze.pipeline.networks import Traced, loaded_of, traced_of
-from cspanalyze.results import Comparison
+from cspanalyze.results import Alignment, Comparison
 from cspanalyze.sentences import contrasts
 from cspanalyze.sources import Loaded, Request, load, parse_inputs
 
@@ -37,21 +37,25 @@ def contrast(
     """
     if len(models) < 2:
         raise UsageError("one network has nothing to be compared with: name two or more, or ask for its twin by --csp")
-    from cspanalyze.analyses.alignment import align
-
     first = loaded_of(models[0])
     base = traced_of(first)
-    others = [traced_of(_on_the_same(model, first)) for model in models[1:]]
-    layers = _layers(base)
+    others = [traced_of(on_the_same_input(model, first)) for model in models[1:]]
     report = report_of(base, metrics, by, depth)
     variants = tuple(report_of(other, metrics, by, depth) for other in others)
-    alignments = tuple(align(other.loaded.name, layers, _layers(other)) for other in others)
-    comparison = Comparison(report, variants, alignments=alignments)
+    comparison = Comparison(report, variants, alignments=alignments_of(base, others))
     return replace(comparison, sentences=contrasts(comparison))
 
 
-def _on_the_same(model: str | Request | Loaded | nn.Module, first: Loaded) -> Loaded:
-    """The network with the input of the first one."""
+def alignments_of(base: Traced, others: Sequence[Traced]) -> tuple[Alignment, ...]:
+    """Of each of the others, where its layers differ from those of the base."""
+    from cspanalyze.analyses.alignment import align
+
+    layers = _layers(base) if others else ()
+    return tuple(align(other.loaded.name, layers, _layers(other)) for other in others)
+
+
+def on_the_same_input(model: str | Request | Loaded | nn.Module, first: Loaded) -> Loaded:
+    """The network with the input of the first one, unless a request names another."""
     request = Request(model) if isinstance(model, str) else model
     if isinstance(request, Request):
         if not (request.inputs or request.input_from):

@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
-from cspanalyze.errors import UsageError
+from cspanalyze.diagrams.record import Diagram
+from cspanalyze.errors import OutputError, UsageError
 from cspanalyze.gradients import GradientRecord
 from cspanalyze.hardware import DEFAULT, find_profile
 from cspanalyze.renderers.arrangement import report_grid
@@ -14,8 +15,9 @@ from cspanalyze.renderers.document import document
 from cspanalyze.renderers.figures import UNKNOWN, figure
 from cspanalyze.renderers.grid import Block, Cell, Column, Grid, Line
 from cspanalyze.renderers.html import Page, Section, render_page
-from cspanalyze.renderers.html.page import Plot
+from cspanalyze.renderers.html.page import Drawing, Plot
 from cspanalyze.renderers.layout import Layout
+from cspanalyze.renderers.pictures import Look, render_diagram
 from cspanalyze.renderers.plots import embedded
 from cspanalyze.renderers.plots.kinds import (
     CAPACITY_CAPTION,
@@ -28,6 +30,7 @@ from cspanalyze.renderers.plots.kinds import (
     roofline_plot,
 )
 from cspanalyze.renderers.plots.series import name_of
+from cspanalyze.renderers.style import Style
 from cspanalyze.renderers.tabulation import changes_grid, reports
 from cspanalyze.results import Record
 from cspanalyze.study import Study, alone_or_compared
@@ -47,21 +50,14 @@ def render_report(study: Study) -> str:
     sections = [
         _stages(record, said.grids[0]),
         *_twin(study),
-        *([Section("Architecture", drawings=study.drawings)] if study.drawings else []),
+        *([Section("Differences", grids=said.grids[1:])] if study.stages.alignments and said.grids[1:] else []),
+        *_architecture(study),
         *_memory(study),
         *_modules(alone_or_compared(study.modules)),
         *([gradient_section(study.gradients)] if any(each.whole.terms for each in study.gradients) else []),
         Section("Method", remarks=(*said.remarks, *([f"made by: {study.command}"] if study.command else []))),
     ]
-    return render_page(Page(_title(study, said.title), study.stages.sentences, tuple(sections)))
-
-
-def _title(study: Study, title: str) -> str:
-    """That of the tables, unless networks stand side by side of which none is a twin."""
-    base, *others = reports(study.stages)
-    if not others or study.stages.changes:
-        return title
-    return f"{base.subject.name} beside {' and '.join(other.subject.name for other in others)}"
+    return render_page(Page(said.title, study.stages.sentences, tuple(sections)))
 
 
 def _stages(record: Record, table: Grid) -> Section:
@@ -74,6 +70,27 @@ def _twin(study: Study) -> Iterator[Section]:
         grid = changes_grid(study.stages.changes)
         plots = (embedded(gamma_plot(study), GAMMA_CAPTION),) if study.gammas else ()
         yield Section("Partial stages", plots=plots, grids=(grid,))
+
+
+def _architecture(study: Study) -> Iterator[Section]:
+    """The diagrams, or why there are none."""
+    try:
+        drawings = tuple(drawing_of(each) for each in study.diagrams)
+    except OutputError as error:
+        yield Section("Architecture", paragraphs=(f"There is no diagram here: {error}.",))
+        return
+    if drawings:
+        yield Section("Architecture", drawings=drawings)
+
+
+def drawing_of(diagram: Diagram) -> Drawing:
+    """The diagram as SVG.
+
+    Raises:
+        OutputError: it cannot be drawn.
+    """
+    content = render_diagram(diagram, "svg", Look(), Style())
+    return Drawing(diagram.title, content if isinstance(content, str) else content.decode())
 
 
 def _memory(study: Study) -> Iterator[Section]:

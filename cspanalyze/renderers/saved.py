@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from cspanalyze import study
+from cspanalyze.diagrams.record import Diagram
 from cspanalyze.errors import UsageError
 from cspanalyze.gradients.record import GradientRecord
-from cspanalyze.renderers import Layout, Style, render
+from cspanalyze.renderers import FORMATS, Layout, Style, render
 from cspanalyze.renderers.layout import PLAIN
 from cspanalyze.renderers.listing import render_networks
 from cspanalyze.renderers.publication import render_publication
@@ -13,12 +14,17 @@ from cspanalyze.results import Networks, Publication
 from cspanalyze.saved import Saved
 
 
-def render_saved(saved: Saved, format: str, style: Style, layout: Layout = PLAIN) -> str:
-    """The text of a saved record; of a report other formats than HTML and JSON show its stages.
+def render_saved(saved: Saved, format: str, style: Style, layout: Layout = PLAIN) -> str | bytes:
+    """A saved record in a format; of a report other formats than HTML and JSON show its stages.
 
     Raises:
-        UsageError: gradient records, which are written as a page only.
+        UsageError: the record has no form in this format.
+        OutputError: a diagram cannot be drawn.
     """
+    if isinstance(saved, Diagram):
+        return _diagram(saved, format, style)
+    if format not in FORMATS:
+        raise UsageError(f"only a diagram is written as {format}: `cspanalyze plot FILE.json` draws a run")
     if isinstance(saved, study.Study):
         if format == "json":
             return study.dumps(saved)
@@ -34,6 +40,17 @@ def render_saved(saved: Saved, format: str, style: Style, layout: Layout = PLAIN
     if isinstance(saved, Publication):
         return render_publication(saved, format, style)
     return render(saved, format, style, layout)
+
+
+def _diagram(diagram: Diagram, format: str, style: Style) -> str | bytes:
+    from cspanalyze.renderers.pictures import Look, render_diagram
+
+    if format != "html":
+        return render_diagram(diagram, format, Look(), style)
+    from cspanalyze.renderers.html import Page, Section, render_page
+    from cspanalyze.renderers.report import drawing_of
+
+    return render_page(Page(diagram.title, (), (Section("", drawings=(drawing_of(diagram),)),)))
 
 
 def _gradients(records: tuple[GradientRecord, ...], format: str) -> str:

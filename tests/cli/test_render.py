@@ -44,7 +44,7 @@ def test_rows_can_be_nested_afterwards(run: Any, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("{}", "run.json: this is no cspanalyze run: expected schema 1 and a kind of ['comparison', 'report']"),
+        ("{}", "run.json: this is no cspanalyze run: expected schema 1 and a kind of ['comparison', "),
         ("[]", "run.json holds no record of cspanalyze: expected what -o FILE.json writes"),
         ("{", "run.json holds no JSON: "),
         ('{"schema": 1, "kind": "study"}', "run.json: the report file is damaged: "),
@@ -61,6 +61,18 @@ def test_what_is_no_record_is_refused_in_one_sentence(
     assert (outcome.code, outcome.out, outcome.err.count("\n")) == (2, "", 1)
     assert outcome.err.startswith(f"error: {sentence}")
     assert not (folder / "x.md").exists()
+
+
+def test_a_diagram_becomes_a_picture_again(run: Any, folder: Path) -> None:
+    run("graph", "resnet18", "-o", "diagram.json")
+    run("graph", "resnet18", "-o", "direct.svg")
+    assert run("render", "diagram.json", "-o", "again.svg").code == 0
+    assert (folder / "again.svg").read_bytes() == (folder / "direct.svg").read_bytes()
+    assert run("render", "diagram.json", "-o", "again.html").code == 0
+    assert "data:image/svg+xml" in (folder / "again.html").read_text(encoding="utf-8")
+    run("params", "resnet18", "-o", "run.json")
+    outcome = run("render", "run.json", "-o", "run.svg")
+    assert outcome.err == "error: only a diagram is written as svg: `cspanalyze plot FILE.json` draws a run\n"
 
 
 def test_gradient_records_become_a_page(run: Any, folder: Path) -> None:

@@ -22,7 +22,16 @@ def test_the_page_and_its_record_are_the_same(run: Any, folder: Path, monkeypatc
     assert page == (folder / "two.html").read_bytes()
     assert len(page) < 4_000_000
     text = page.decode()
-    for title in ("Stages", "Partial stages", "Memory", "Modules", "Modules of resnet18 CSP", "Gradients", "Method"):
+    for title in (
+        "Stages",
+        "Partial stages",
+        "Architecture",
+        "Memory",
+        "Modules",
+        "Modules of resnet18 CSP",
+        "Gradients",
+        "Method",
+    ):
         assert f"<h2>{title}</h2>" in text
     assert "made by: cspanalyze report resnet18 --csp" in text
     assert "cspanalyze 0.1.0, torch 2." in text
@@ -47,8 +56,9 @@ def test_several_networks_stand_beside_the_first(run: Any, folder: Path) -> None
     """Parameters: 11,689,512 of ResNet-18 and 21,797,672 of ResNet-34, so 86.5 % more."""
     assert run("report", "resnet18", "resnet34", "-o", "two.json").code == 0
     made = from_json(json.loads((folder / "two.json").read_text()))
-    assert made.stages.sentences[2].startswith("Against resnet18, resnet34 has 2.0 times the MACs")
-    assert "86.5 % more parameters" in made.stages.sentences[2]
+    assert made.stages.sentences[2].startswith("Beside resnet18, resnet34 has higher MACs by ")
+    assert "parameters by 86.5 %" in made.stages.sentences[2]
+    assert made.stages.alignments[0].differences
     assert [record.network for record in made.gradients] == ["resnet18", "resnet34"]
     assert (made.gammas, made.stages.changes) == ((), ())
 

@@ -11,8 +11,8 @@ from browser import needs_browser, visit
 
 from cspanalyze.renderers import Layout, Style, render
 from cspanalyze.renderers.html import Page, Section, render_page
+from cspanalyze.renderers.html.page import Drawing
 from cspanalyze.results import Comparison, Report, Result, Row
-from cspanalyze.study import Drawing
 
 HOSTILE = "<script>window.hacked=1</script>&amp;"
 

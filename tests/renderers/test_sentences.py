@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cspanalyze.results import Comparison, Report, Result
-from cspanalyze.sentences import conclusions, differences, overview
+from cspanalyze.sentences import conclusions, overview
 
 
 def test_savings_and_increases_are_named_alike(comparison: Comparison) -> None:
@@ -53,10 +53,3 @@ def test_one_network_alone(base: Report) -> None:
     assert shares == (
         "The largest shares are MACs in stage1 (98.0 %), parameters in stage1 (100.0 %) and CIO in stage1 (100.0 %)."
     )
-
-
-def test_networks_that_are_no_twins_are_compared_without_reasons(comparison: Comparison) -> None:
-    """MACs 1,541,500 of 2,041,500; copies 3,000 of none."""
-    (sentence,) = differences(comparison)
-    assert sentence.startswith("Against tiny, tiny has 24.5 % fewer MACs, 19.0 % fewer parameters, 5.0 % more CIO and")
-    assert sentence.endswith("3,000 elements of concat copies where the other has none.")

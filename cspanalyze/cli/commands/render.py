@@ -10,7 +10,7 @@ from cspanalyze.cli.destination import destination
 from cspanalyze.cli.options import ROWS, OutputOptions, option
 
 EPILOG = "Example: cspanalyze render run.json -o run.html"
-_FILE_HELP = "What a command wrote as JSON (-o FILE.json): a run, a report, gradients."
+_FILE_HELP = "What a command wrote as JSON (-o FILE.json): a run, a report, a diagram, gradients."
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,13 @@ class RenderOptions(OutputOptions, FileOptions):
 
 
 def run(options: RenderOptions) -> None:
-    """A saved record again, in any format.
+    """A saved record again, in any format; a diagram as a picture too.
 
     Nothing is traced and torch is not loaded: the figures are those of the file.
     """
-    target = destination(options)
+    from cspanalyze.renderers.pictures import picture_format
+
+    target = destination(options, picture_format)
     from cspanalyze.renderers import Layout
     from cspanalyze.renderers.saved import render_saved
     from cspanalyze.saved import read_saved

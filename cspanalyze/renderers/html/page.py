@@ -10,7 +10,6 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from cspanalyze.renderers.grid import Document, Grid
-from cspanalyze.study import Drawing
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -28,6 +27,14 @@ class Plot:
     json: str
     caption: str
     wide: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A picture as SVG text."""
+
+    title: str
+    svg: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,5 +111,5 @@ def _anchor(title: str) -> str:
 
 
 def _image(drawing: Drawing) -> str:
-    """The SVG as an image, in which nothing is ever run: a saved report may come from anybody."""
+    """The SVG as an image, in which nothing is ever run."""
     return f"data:image/svg+xml;base64,{base64.b64encode(drawing.svg.encode()).decode('ascii')}"
