@@ -190,12 +190,16 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A network known by name; `params` is None where they were not counted."""
+    """A network known by name; `params` is None where they were not counted.
+
+    `brief` is whose it is in a few words, and whether it is a reconstruction; `note` is all there is to say.
+    """
 
     name: str
     params: int | None
     source: str
     input_size: str
+    brief: str
     note: str
 
 
