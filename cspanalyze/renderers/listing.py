@@ -51,7 +51,7 @@ def _document(networks: Sequence[Network]) -> Document:
     kept = tuple(column for column, show in zip(columns, shown[1:], strict=True) if show)
     remarks = [] if counted else ["--params counts the parameters of every network in a list this long"]
     if brief:
-        remarks += [f"a list of up to {_FEW} networks, like `models csppelee`, says all there is to say of each"]
+        remarks += [f"a list of up to {_FEW} networks, like `models cspvovnet`, says all there is to say of each"]
     if any("reconstruction" in note for note in notes):
         remarks += ["reconstruction = no definition was published; the percentages are how far it is from what was"]
     plural = "network" if len(networks) == 1 else "networks"
