@@ -149,8 +149,8 @@ class StageChange:
 class LayerDifference:
     """Where two networks differ: the layers of each in words and by path, and by how much the second costs more.
 
-    `count` differences of one stage read the same, and `macs` and `params` are those of all of them; `stage` is "" for
-    those of the whole network (activations).
+    `count` differences read the same, and `macs` and `params` are those of all of them; `stage` is then the first and
+    the last stage that they are in (`stage1 .. stage4`).
     """
 
     kind: str
