@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cspanalyze.csp import to_csp
     from cspanalyze.graph import ModelGraph
     from cspanalyze.pipeline import analyze, compare
+    from cspanalyze.pipeline.contrasting import contrast
     from cspanalyze.pipeline.counting import count
     from cspanalyze.results import Comparison, Report, Result, Row
     from cspanalyze.tracing import trace
@@ -27,6 +28,7 @@ __all__ = [
     "__version__",
     "analyze",
     "compare",
+    "contrast",
     "count",
     "register_formula",
     "to_csp",
@@ -41,6 +43,7 @@ _HOMES = {
     "Row": ("cspanalyze.results", "Row"),
     "analyze": ("cspanalyze.pipeline", "analyze"),
     "compare": ("cspanalyze.pipeline", "compare"),
+    "contrast": ("cspanalyze.pipeline.contrasting", "contrast"),
     "count": ("cspanalyze.pipeline.counting", "count"),
     "register_formula": ("cspanalyze.costs", "formula"),
     "to_csp": ("cspanalyze.csp", "to_csp"),

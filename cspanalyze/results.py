@@ -151,8 +151,8 @@ class StageChange:
 class LayerDifference:
     """Where two networks differ: the layers of each in words and by path, and by how much the second costs more.
 
-    `count` differences of one stage read the same, and `macs` and `params` are those of all of them; `stage` is "" for
-    those of the whole network (activations).
+    `count` differences read the same, and `macs` and `params` are those of all of them; `stage` is then the first and
+    the last stage that they are in (`stage1 .. stage4`).
     """
 
     kind: str
@@ -192,12 +192,16 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A network known by name; `params` is None where they were not counted."""
+    """A network known by name; `params` is None where they were not counted.
+
+    `brief` is whose it is in a few words, and whether it is a reconstruction; `note` is all there is to say.
+    """
 
     name: str
     params: int | None
     source: str
     input_size: str
+    brief: str
     note: str
 
 

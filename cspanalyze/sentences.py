@@ -101,7 +101,8 @@ def _layers(alignment: Alignment) -> str:
     if costly is None or not costly.macs:
         return f"{told}; none of the differences changes MACs."
     ours, theirs = costly.base or "nothing", costly.variant or "nothing"
-    return f"{told}; most in MACs ({costly.macs:+,}) is {theirs} instead of {ours} in {costly.stage or '(root)'}."
+    where = costly.stage or "(root)"
+    return f"{told}. The largest difference in MACs, {costly.macs:+,}: in {where} {theirs}, instead of {ours}."
 
 
 def _summary(comparison: Comparison, variant: Report, changes: Sequence[_Change]) -> str:

@@ -12,6 +12,7 @@ from cspanalyze.results import Alignment, LayerDifference
 Pair = tuple[tuple[Layer, ...], tuple[Layer, ...]]
 """Layers of the one and of the other network that stand for each other: one and one, one and none, one and two."""
 
+_TO = " .. "
 _SKIP = 1.0
 _OTHER_STAGE, _OTHER_SIZE = 0.5, 0.25
 
@@ -20,7 +21,7 @@ def align(name: str, base: Sequence[Layer], variant: Sequence[Layer]) -> Alignme
     """How the layers of `variant` differ from those of `base`, in the order in which they run.
 
     The alignment is the cheapest way to turn one list into the other by leaving out, adding, changing, splitting one
-    convolution in two or joining two that read one map. Differences are folded where neighbours in a stage repeat.
+    convolution in two or joining two that read one map. Differences that read the same are one, with their count.
     """
     pairs = list(_pairs(base, variant))
     found = [difference for pair in pairs if (difference := _difference(pair)) is not None]
@@ -147,17 +148,19 @@ def _text(layers: Sequence[Layer], activations: Sequence[str]) -> str:
 
 
 def _folded(differences: Sequence[LayerDifference]) -> list[LayerDifference]:
-    """Differences that read the same in one stage are one, at the place of the first; activations in all stages."""
+    """Differences that read the same are one, at the place of the first."""
     folded: dict[tuple[str, ...], LayerDifference] = {}
     for each in differences:
-        stage = "" if each.kind == "other activation" else each.stage
-        key = (each.kind, stage, each.base, each.variant)
+        key = (each.kind, each.base, each.variant)
         known = folded.get(key)
         if known is None:
-            folded[key] = replace(each, stage=stage)
+            folded[key] = each
             continue
         folded[key] = replace(
             known,
+            stage=known.stage
+            if known.stage.endswith(each.stage)
+            else f"{known.stage.partition(_TO)[0]}{_TO}{each.stage}",
             base_layers=known.base_layers + each.base_layers,
             variant_layers=known.variant_layers + each.variant_layers,
             macs=known.macs + each.macs,

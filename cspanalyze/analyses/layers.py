@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 
 from cspanalyze.analyses.grouping import Grouping
 from cspanalyze.costs import Call, cost_of
@@ -47,10 +48,16 @@ class Layer:
     def __str__(self) -> str:
         groups = f", {self.groups} groups" if self.groups > 1 else ""
         sizes = "x".join(map(str, self.size))
-        channels = f"{' + '.join(map(str, self.inputs))} -> {self.channels}"
-        if "conv" not in self.kind and set(self.inputs) == {self.channels}:
+        channels = f"{_listed(self.inputs)} -> {self.channels}"
+        if "conv" not in self.kind and self.kind != "linear" and set(self.inputs) == {self.channels}:
             channels = f"{self.channels} channels"
         return f"{self.kind} {self.window}, {channels}{groups}, {sizes or 'vector'}".replace(" ,", ",")
+
+
+def _listed(widths: tuple[int, ...]) -> str:
+    """`64 + 3 x 32`."""
+    runs = [(width, len(list(run))) for width, run in groupby(widths)]
+    return " + ".join(f"{count} x {width}" if count > 1 else str(width) for width, count in runs)
 
 
 def layers_of(graph: ModelGraph, grouping: Grouping) -> tuple[Layer, ...]:
@@ -81,9 +88,9 @@ class _Reader:
             kind=kind,
             window=self._window(call, kind),
             groups=int(call.argument(6, "groups", 1)) if kind == "conv" else 1,  # type: ignore[arg-type]
-            inputs=tuple(map(_channels, maps)),
-            channels=_channels(call.out),
-            size=tuple(call.out.shape[2:]),
+            inputs=tuple(spec.shape[_axis(spec, kind)] if spec.shape else 1 for spec in maps),
+            channels=call.out.shape[_axis(call.out, kind)] if call.out.shape else 1,
+            size=call.out.shape[2:] if _axis(call.out, kind) == 1 else call.out.shape[1:-1],
             activation="" if act is None else _activation(act),
             macs=0 if cost is None else cost.macs,
             params=self._params(op) + (self._params(norm) if norm else 0),
@@ -137,11 +144,14 @@ class _Reader:
         return found
 
 
-def _channels(spec: TensorSpec) -> int:
-    return spec.shape[1] if len(spec.shape) > 1 else spec.numel
+def _axis(spec: TensorSpec, kind: str) -> int:
+    """Where the channels are: behind the batch in maps, last in vectors, sequences, and what a linear layer reads."""
+    return 1 if len(spec.shape) in (4, 5) and kind != "linear" else -1
 
 
 def _activation(op: OpNode) -> str:
     name = op.name.rstrip("_")
+    if name == "hardtanh" and op.args[1:3] == (0.0, 6.0):
+        return "relu6"
     slope = next((arg for arg in op.args[1:2] if isinstance(arg, float)), 0.01 if name == "leaky_relu" else None)
     return name if slope is None else f"{name}({slope:g})"

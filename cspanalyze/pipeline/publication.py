@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from cspanalyze import zoo
+from cspanalyze.renderers.figures import percent
 from cspanalyze.results import PublishedFigure, PublishedRow
 from cspanalyze.zoo.tables.published import PUBLISHED, Published
 
@@ -29,6 +30,22 @@ def reproduce(rows: Sequence[Published] = PUBLISHED) -> Iterator[PublishedRow]:
         figures = tuple(_figure(metric, text, found.get(metric)) for metric, text in asked.items())
         status, note = _status(row, figures)
         yield PublishedRow(row.where, row.model, row.network, row.side, figures, status, note)
+
+
+def reconstruction(network: str) -> tuple[str, str]:
+    """How far a built-in reconstruction is from what is printed of it: in computation, and in everything.
+
+    Only networks of Darknet layers are counted, because that takes no trace.
+    """
+    rows = [row for row in PUBLISHED if row.network == network and not row.options]
+    if not rows:
+        return ("reconstruction, without counts to compare",) * 2
+    if zoo.NETWORKS[network].family != "darknet_cfgs":
+        return ("reconstruction, see `paper`",) * 2
+    (row, *_) = reproduce(rows[:1])
+    titles = {"weights": "weights", "flops_darknet": "BFLOPs"}
+    told = [f"{titles[each.metric]} {percent(each.deviation or 0.0)}" for each in row.figures]
+    return f"reconstruction, {told[-1]}", f"reconstruction, {', '.join(told)}"
 
 
 def _figure(metric: str, printed: str, counted: int | None) -> PublishedFigure:
@@ -54,7 +71,7 @@ def _status(row: Published, figures: Sequence[PublishedFigure]) -> tuple[Any, st
 
 def _counted(row: Published, metrics: Sequence[str]) -> dict[str, int]:
     entry = zoo.NETWORKS[row.network]
-    if entry.family == "darknet_cfgs":
+    if entry.family == "darknet_cfgs":  # counted from the layers' options, without torch
         return _from_plan(row)
     from cspanalyze.pipeline.analysis import analyze
     from cspanalyze.sources import Request, parse_inputs

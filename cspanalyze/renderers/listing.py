@@ -12,6 +12,9 @@ from cspanalyze.renderers.grid import Block, Cell, Column, Document, Grid, Line
 from cspanalyze.renderers.style import Style
 from cspanalyze.results import Network, Networks, dumps
 
+_FEW = 8
+"""In a list of up to so many networks there is room for all that is known of each."""
+
 
 def render_networks(networks: Sequence[Network], format: str, style: Style) -> str:
     """The list in any of the formats that a run can be written in."""
@@ -34,17 +37,24 @@ def _csv(networks: Sequence[Network]) -> str:
 
 def _document(networks: Sequence[Network]) -> Document:
     counted = any(network.params is not None for network in networks)
-    noted = any(network.note for network in networks)
-    shown = [True, counted, True, True, noted]
-    titles = ("params", "source", "input", "note")
+    brief = len(networks) > _FEW and any(network.brief for network in networks)
+    notes = [network.brief if brief else network.note for network in networks]
+    sources = {network.source for network in networks}
+    shown = [True, counted, len(sources) > 1, True, any(notes)]
+    titles = ("params", "source", "input", "definition" if brief else "note")
     columns = [Column(title, align="right" if title in ("params", "input") else "left") for title in titles]
     blocks = []
-    for network in networks:
-        texts = (figure(network.params), network.source, network.input_size, network.note)
+    for network, note in zip(networks, notes, strict=True):
+        texts = (figure(network.params), network.source, network.input_size, note)
         cells = [Cell(text) for text, show in zip(texts, shown[1:], strict=True) if show]
         blocks.append(Block((Line((network.name,), tuple(cells)),)))
     kept = tuple(column for column, show in zip(columns, shown[1:], strict=True) if show)
-    remark = () if counted else ("--params counts the parameters of every network in a list this long",)
+    remarks = [] if counted else ["--params counts the parameters of every network in a list this long"]
+    if brief:
+        remarks += [f"a list of up to {_FEW} networks, like `models cspvovnet`, says all there is to say of each"]
+    if any("reconstruction" in note for note in notes):
+        remarks += ["reconstruction = no definition was published; the percentages are how far it is from what was"]
     plural = "network" if len(networks) == 1 else "networks"
+    where = f", {next(iter(sources))}" if len(sources) == 1 else ""
     grid = Grid((Column("name", align="left"),), kept, tuple(blocks))
-    return Document(f"{len(networks)} {plural}", (grid,), remark)
+    return Document(f"{len(networks)} {plural}{where}", (grid,), tuple(remarks))

@@ -27,8 +27,8 @@ _REMARKS = (
     "them from others: `params --rule weights`",
     "BFLOPs = 2 x MACs + max-pool windows, as Darknet counts: `flops --convention darknet`",
     "CIO = inputs and outputs of convolutions and pools: `cio --rule conv+pool`",
-    "exact: the published definition, and all digits agree; reconstruction: read from the paper's words and numbers, "
-    "because no definition was published, and never fitted to them",
+    "exact: the published definition, and all digits agree; reconstruction: no definition was published, so this is a "
+    "plain reading of the paper, the nearest where its words leave a choice; no width or depth is fitted to a figure",
 )
 
 

@@ -26,7 +26,19 @@ def listing(name: str) -> Listing:
     """The zoo's own words about one of its networks."""
     entry = zoo.NETWORKS[name]
     note = f"{entry.source}; {entry.note}" if entry.note else entry.source
-    return Listing(name, "built in", "x".join(map(str, entry.input_size)), note)
+    size = "x".join(map(str, entry.input_size))
+    return Listing(name, "built in", size, note, entry.source.partition(",")[0], entry.reconstruction)
+
+
+def count(name: str) -> int | None:
+    """Parameters of a network of Darknet layers, from its plan; None for others, which must be built to be counted."""
+    from cspanalyze.darknet import count_plan, plan_network
+    from cspanalyze.zoo.darknet_programs import sections
+
+    entry = zoo.NETWORKS[name]
+    if entry.family != "darknet_cfgs":
+        return None
+    return count_plan(plan_network(sections(entry.config), name)).parameters
 
 
 SOURCE = Source(
@@ -37,4 +49,5 @@ SOURCE = Source(
     names=zoo.names,
     has=lambda name: name in zoo.NETWORKS,
     listing=listing,
+    count=count,
 )

@@ -65,12 +65,14 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A network that a source can build by name, for `cspanalyze models`."""
+    """A network that a source can build by name, for `cspanalyze models`; `brief` says in a few words whose it is."""
 
     name: str
     source: str
     input_size: str = ""
     note: str = ""
+    brief: str = ""
+    reconstruction: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,8 @@ class Source:
 
     `claims` decides from the text alone whether it is of this kind; `build` makes the network from the text without
     the prefix, its arguments, and whether the weights must hold numbers. Sources that hold named networks also have
-    `names`, and are asked for bare names if `installed`; `listing` describes one of those names.
+    `names`, and are asked for bare names if `installed`; `listing` describes one of those names, and `count` gives its
+    parameters where that takes no torch.
     """
 
     prefix: str
@@ -90,6 +93,7 @@ class Source:
     names: Callable[[], Sequence[str]] = tuple
     has: Callable[[str], bool] = lambda name: False
     listing: Callable[[str], Listing] | None = None
+    count: Callable[[str], int | None] = lambda name: None
 
     def strip(self, text: str) -> str:
         """The text without this source's prefix."""

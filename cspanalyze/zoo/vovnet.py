@@ -7,6 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from cspanalyze.zoo.darknet import ClassifierHead
 from cspanalyze.zoo.tables.vovnet import VoVNetConfig
 from cspanalyze.zoo.weights import initialise
 
@@ -80,19 +81,6 @@ class Stage(nn.Module):
         return cast(Tensor, self.blocks(self.pool(x)))
 
 
-class Head(nn.Module):
-    """Mean over the map and a linear layer: (N, C, H, W) -> (N, num_classes)."""
-
-    def __init__(self, channels: int, num_classes: int) -> None:
-        super().__init__()
-        self.global_pool = nn.AdaptiveAvgPool2d(1)
-        self.flatten = nn.Flatten()
-        self.fc = nn.Linear(channels, num_classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return cast(Tensor, self.fc(self.flatten(self.global_pool(x))))
-
-
 class VoVNet(nn.Module):
     """Three 3x3, stages, head: (N, 3, H, W) -> (N, num_classes); the map shrinks by 32."""
 
@@ -105,7 +93,7 @@ class VoVNet(nn.Module):
         self.stages = nn.Sequential()
         for index in range(len(config.blocks)):
             self.stages.append(Stage(config.outputs[index - 1] if index else third, index, config))
-        self.head = Head(config.outputs[-1], config.num_classes)
+        self.head = ClassifierHead(config.outputs[-1], config.num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         return cast(Tensor, self.head(self.stages(self.stem(x))))

@@ -126,7 +126,7 @@ def test_three_definitions_of_cspresnet50(timm: object) -> None:
     assert [each.stage for each in other.differences if each.kind == "two for one"] == [
         "stage1", "stage2", "stage3", "stage4",
     ]  # fmt: skip
-    assert variant("", "leaky_relu(0.01)").variant == "leaky_relu(0.1)"
+    assert variant("stem .. stage4", "leaky_relu(0.01)").variant == "leaky_relu(0.1)"
     totals = [report.result("params").total for report in (found.base, found.variants[1])]
     assert sum(each.params for each in other.differences) == totals[1] - totals[0] == 21_607_848 - 21_616_168
     assert "67 layers are of the same shape, 8 are not" in found.sentences[1]

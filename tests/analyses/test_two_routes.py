@@ -6,13 +6,17 @@ import itertools
 
 import pytest
 
-from cspanalyze import compare, zoo
+from cspanalyze import analyze, compare, zoo
 from cspanalyze.pipeline import Csp
 from cspanalyze.results import Report
 
 METRICS = ("cio", "cio_closed_form")
-REFERENCES = ("cspdarknet53", "cspresnet50", "cspresnext50")
-BASES = [name for name in zoo.names() if name not in REFERENCES and "/" not in name]
+BASES = [
+    name
+    for name, entry in zoo.NETWORKS.items()
+    if entry.family in ("darknet", "densenet", "resnet") and not name.endswith("-elastic")
+]
+"""Those whose twins have closed forms, too."""
 
 
 def assert_equal_routes(report: Report) -> None:
@@ -41,8 +45,11 @@ def test_the_other_fusions(name: str, fusion: str, gamma: float) -> None:
     assert_equal_routes(comparison.variants[0])
 
 
+@pytest.mark.parametrize("name", ["cspdarknet53", "cspresnet50", "cspresnext50", "vovnet39", "vovnet57"])
+def test_built_in_networks_without_twins(name: str) -> None:
+    assert_equal_routes(analyze(name, metrics=METRICS))
+
+
 @pytest.mark.parametrize("name", ["timm:resnet50", "timm:densenet121", "timm:darknet53", "timm:cspresnet50"])
 def test_timms_own(timm: object, name: str) -> None:
-    from cspanalyze import analyze
-
     assert_equal_routes(analyze(name, metrics=METRICS))

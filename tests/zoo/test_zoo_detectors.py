@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -16,17 +15,9 @@ from cspanalyze.zoo.tables import light_detectors
 from cspanalyze.zoo.tables.published import PUBLISHED
 from cspanalyze.zoo.thundernet import pool_proposals
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 LIGHT = [row.name for row in light_detectors.ROWS]
 PUBLISHED_DETECTORS = sorted({row.network for row in PUBLISHED if "yolo" in row.network or "panet" in row.network})
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Small maps gain nothing from more."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("name", [*LIGHT, *PUBLISHED_DETECTORS])

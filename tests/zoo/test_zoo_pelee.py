@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -16,16 +15,8 @@ from cspanalyze.zoo.darknet_programs import sections
 from cspanalyze.zoo.hardnet import links, width
 from cspanalyze.zoo.tables import pelee
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 NEW = [entry.name for entry in pelee.ROWS]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Small maps gain nothing from more."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def _count(name: str, **overrides: object) -> Count:

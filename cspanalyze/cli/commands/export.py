@@ -27,8 +27,8 @@ class ExportOptions(ModelOptions):
 def run(options: ExportOptions) -> None:
     """Write a network as a network file of Darknet (.cfg).
 
-    Only networks that are made of Darknet layers have one: darknet/ names, those that `models` says so of, other .cfg
-    files. Weights are no part of such a file; read again, it gives the same graph. MODEL may also name a function or
+    Only networks that are made of Darknet layers have one: darknet/ names, peleenet and its kin, other .cfg files.
+    Weights are no part of such a file; read again, it gives the same graph. MODEL may also name a function or
     class in your own .py file; that file is then executed.
     """
     path = Path(options.output) if options.output else None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cspanalyze.sources import Source
 
 EPILOG = "Example: cspanalyze models 'timm:*resnext*'"
-_COUNTED_UNASKED = 60
+_COUNTED_UNASKED = 100
 _PATTERN_HELP = "Part of a name, or a pattern with * and ?; timm:PATTERN and torchvision:PATTERN look there."
 
 
@@ -80,12 +80,19 @@ def _network(source: "Source", name: str, counted: bool) -> "Network":
 
     assert source.listing is not None
     listed = source.listing(name)
-    params, note = None, listed.note
+    params, brief, note = None, listed.brief, listed.note
+    if listed.reconstruction:
+        from cspanalyze.pipeline.publication import reconstruction
+
+        brief, told = reconstruction(name)
+        note = f"{told}; {note}"
     if counted:
+        params = source.count(name)
+    if counted and params is None:
         try:
             model = source.build(name, {}, False).model
         except CspanalyzeError as error:
             note = f"{note}; {error}" if note else str(error)
         else:
             params = sum(parameter.numel() for parameter in model.parameters())
-    return Network(listed.name, params, listed.source, listed.input_size, note)
+    return Network(listed.name, params, listed.source, listed.input_size, brief, note)

@@ -28,7 +28,7 @@ def run(options: PaperOptions) -> None:
 
     Every printed number of parameters, BFLOPs and CIO of arXiv 1911.11929 and its authors' README, what this program
     counts of the built-in network, and the difference. Networks whose definition was published agree in every printed
-    digit; the others are reconstructions, and say how far off they are.
+    digit, or a remark says why not; the others are reconstructions, and say how far off they are.
     """
     target = destination(options)
     from cspanalyze.pipeline.publication import SOURCE, matching, reproduce
