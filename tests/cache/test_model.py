@@ -36,7 +36,7 @@ def test_a_chain_in_place_reads_its_map_once_where_it_fits_and_once_per_layer_wh
 
 def test_write_allocate_counts_the_output_and_dead_memory_is_used_again() -> None:
     traffic = relus(4, in_place=False)
-    # The input and two outputs: two maps are alive at a time, and outputs 3 and 4 lie where the first two did.
+    # The input and two outputs: two maps are alive at a time, so later outputs lie where the first two did.
     assert total(traffic, 8 * MIB) == 3 * MAP
     assert total(traffic, 512 * KIB) == 8 * MAP
 
