@@ -18,8 +18,8 @@ from typing import NamedTuple
 from cspanalyze.analyses import Grouping
 from cspanalyze.cache import cache_traffic
 from cspanalyze.pipeline.analysis import Csp, twin_of
-from cspanalyze.pipeline.layouts import channels_last
-from cspanalyze.pipeline.simulation import Job, Layout, group_of, simulate
+from cspanalyze.pipeline.layouts import Layout, channels_last
+from cspanalyze.pipeline.simulation import Job, group_of, simulate
 from cspanalyze.plans import read_plan
 from cspanalyze.sources import Request, load, parse_inputs
 from cspanalyze.tracing import trace

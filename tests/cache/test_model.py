@@ -8,6 +8,7 @@ from edge_nets import EDGE_NETS, EdgeNet
 from torch import nn
 
 from cspanalyze.cache import CAPACITIES, cache_traffic
+from cspanalyze.cache.memory import Heap
 from cspanalyze.cache.model import CacheTraffic
 from cspanalyze.tracing import trace
 
@@ -104,3 +105,14 @@ def test_finer_granules_change_little() -> None:
     coarse, fine = (cache_traffic(graph, (256 * KIB, MIB), granule=size) for size in (2_048, 64))
     for capacity in coarse.capacities:
         assert total(coarse, capacity) == pytest.approx(total(fine, capacity), rel=0.02)
+
+
+def test_memory_that_was_free_longest_is_used_first() -> None:
+    heap = Heap(0)
+    first, second, third = heap.take(4), heap.take(2), heap.take(4)
+    assert (first, second, third) == (0, 4, 6)
+    heap.give(second, 2)
+    heap.give(first, 4)  # joins what is behind it: six granules from 0
+    assert heap.take(5) == 0
+    assert heap.take(2) == 10  # one granule is free at 5: too little
+    assert heap.take(1) == 5
