@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 from cspanalyze.analyses import Grouping
 from cspanalyze.cache import cache_traffic
-from cspanalyze.pipeline.analysis import Csp, twin_of
-from cspanalyze.pipeline.layouts import channels_last
-from cspanalyze.pipeline.simulation import Job, Layout, group_of, simulate
+from cspanalyze.pipeline.layouts import Layout, channels_last
+from cspanalyze.pipeline.networks import Csp, twins_of
+from cspanalyze.pipeline.simulation import Job, group_of, simulate
 from cspanalyze.plans import read_plan
 from cspanalyze.sources import Request, load, parse_inputs
 from cspanalyze.tracing import trace
@@ -87,7 +87,7 @@ def points() -> Iterator[Point]:
         loaded = load(request(network, size))
         model, args, kwargs = loaded.model, loaded.args, loaded.kwargs
         if variant == "CSP":
-            model = twin_of(model, Csp()).model
+            model = twins_of(model, Csp())["CSP"].model
         plan = read_plan(model)
         if layout == "channels-last":
             model, args, kwargs = channels_last(model, args, kwargs)

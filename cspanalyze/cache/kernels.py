@@ -20,7 +20,9 @@ Kernels = Literal["cpu-onednn", "ideal"]
 CHANNEL_BLOCK = 32
 """Output channels of one pass of a direct convolution over its input: four registers of eight floats (AVX)."""
 THIN_ROWS, THIN_BLOCK = 64, 16
-"""A matrix product of fewer rows streams all of them once per so many output columns."""
+"""A matrix product of at most so many rows streams all of them once per so many output columns if unaligned;"""
+ALIGNED_ROWS = 4
+"""if the number of rows is a multiple of this (16 bytes), it packs them."""
 DEPTH_BLOCK, WIDTH_BLOCK, PANEL = 256, 384, 32
 """Other matrix products pack one operand in blocks of depth x width, and stream a block once per panel of the other."""
 DIRECT_BYTES, PRODUCT_BYTES = 128 * 1024, 64 * 1024
@@ -198,9 +200,9 @@ def _by_matrix_product(operands: Operands, source: Integers, shape: _Shape) -> I
         if unfolded is not None:
             yield [Stream(columns), Stream(unfolded, True)]
             columns = unfolded
-        if shape.pixels < THIN_ROWS:
+        if shape.pixels <= THIN_ROWS and shape.pixels % ALIGNED_ROWS:
             yield from repeated(columns, weights, result, -(-shape.channels // THIN_BLOCK))
-        elif _is_channels_last(x):
+        elif shape.pixels <= THIN_ROWS or _is_channels_last(x):
             yield from _packed(operands, columns, weights, result, (depth, shape.pixels, shape.channels))
         else:
             yield from _packed(operands, weights, columns, result, (depth, shape.channels, shape.pixels))

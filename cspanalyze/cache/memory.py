@@ -6,7 +6,6 @@ A *cell* is what the cache model moves as one: a granule of consecutive bytes, o
 
 from __future__ import annotations
 
-from bisect import insort
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -125,40 +124,35 @@ class Block:
 
 
 class Heap:
-    """Addresses for blocks of memory, in granules: the smallest gap that is large enough, else at the end.
+    """Addresses for blocks of memory, in granules: the gap that has been free longest and is large enough, or the end.
 
-    The C library's allocator takes the best fit as well; what it does beyond (bins, alignment) is left out.
+    As in the C library, whose bins are queues; what it does beyond (best fits, alignment) is left out.
     """
 
     def __init__(self, start: int) -> None:
         self.end = start
-        self._gaps: list[tuple[int, int]] = []  # (start, length), by start
+        self._gaps: list[tuple[int, int]] = []  # (start, length), in the order in which they became free
 
     def take(self, length: int) -> int:
         """The first granule of `length` free ones."""
-        fitting = [gap for gap in self._gaps if gap[1] >= length]
-        if not fitting:
-            if self._gaps and sum(self._gaps[-1]) == self.end:
-                start, _ = self._gaps.pop()
-            else:
-                start = self.end
-            self.end = start + length
-            return start
-        gap = min(fitting, key=lambda gap: (gap[1], gap[0]))
-        self._gaps.remove(gap)
-        if gap[1] > length:
-            insort(self._gaps, (gap[0] + length, gap[1] - length))
-        return gap[0]
+        for at, (start, room) in enumerate(self._gaps):
+            if room >= length:
+                self._gaps[at : at + 1] = [(start + length, room - length)] if room > length else []
+                return start
+        start, self.end = self.end, self.end + length
+        return start
 
     def give(self, start: int, length: int) -> None:
-        """Free granules again; neighbouring gaps become one."""
-        merged: list[tuple[int, int]] = []
-        for gap in sorted([*self._gaps, (start, length)]):
-            if merged and sum(merged[-1]) == gap[0]:
-                merged[-1] = (merged[-1][0], merged[-1][1] + gap[1])
+        """Free granules again; neighbouring gaps become one, which is as young as this."""
+        kept = []
+        for first, room in self._gaps:
+            if first + room == start:
+                start, length = first, room + length
+            elif start + length == first:
+                length += room
             else:
-                merged.append(gap)
-        self._gaps = merged
+                kept.append((first, room))
+        self._gaps = [*kept, (start, length)]
 
 
 class Memory:

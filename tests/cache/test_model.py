@@ -8,6 +8,7 @@ from edge_nets import EDGE_NETS, EdgeNet
 from torch import nn
 
 from cspanalyze.cache import CAPACITIES, cache_traffic
+from cspanalyze.cache.memory import Heap
 from cspanalyze.cache.model import CacheTraffic
 from cspanalyze.tracing import trace
 
@@ -36,7 +37,7 @@ def test_a_chain_in_place_reads_its_map_once_where_it_fits_and_once_per_layer_wh
 
 def test_write_allocate_counts_the_output_and_dead_memory_is_used_again() -> None:
     traffic = relus(4, in_place=False)
-    # The input and two outputs: two maps are alive at a time, and outputs 3 and 4 lie where the first two did.
+    # The input and two outputs: two maps are alive at a time, so later outputs lie where the first two did.
     assert total(traffic, 8 * MIB) == 3 * MAP
     assert total(traffic, 512 * KIB) == 8 * MAP
 
@@ -104,3 +105,14 @@ def test_finer_granules_change_little() -> None:
     coarse, fine = (cache_traffic(graph, (256 * KIB, MIB), granule=size) for size in (2_048, 64))
     for capacity in coarse.capacities:
         assert total(coarse, capacity) == pytest.approx(total(fine, capacity), rel=0.02)
+
+
+def test_memory_that_was_free_longest_is_used_first() -> None:
+    heap = Heap(0)
+    first, second, third = heap.take(4), heap.take(2), heap.take(4)
+    assert (first, second, third) == (0, 4, 6)
+    heap.give(second, 2)
+    heap.give(first, 4)  # joins what is behind it: six granules from 0
+    assert heap.take(5) == 0
+    assert heap.take(2) == 10  # one granule is free at 5: too little
+    assert heap.take(1) == 5

@@ -19,7 +19,8 @@ def test_cio_of_resnet50_and_its_twin(process: Any) -> None:
     base, twin = data["base"], data["variants"][0]
     assert [result["metric"] for result in base["results"]] == [
         "macs", "params", "cio_closed_form", "cio", "concat_elements", "residual_add_elements", "unfused_bytes",
-        "fused_bytes", "moc_min", "moc_median", "peak_bytes", "operations",
+        "fused_bytes", "moc_min", "moc_median", "peak_bytes", "operations", "traffic_bytes",
+        "write_back_bytes",
     ]  # fmt: skip
     # 4.0892 GMACs, 25.557 M parameters and 21.776 M elements are the published figures of the base.
     figures = {metric: _totals(base)[metric] for metric in ("macs", "params", "cio")}
