@@ -93,7 +93,10 @@ def _gradients(networks: Sequence[Loaded | nn.Module], csp: Csp | None) -> Itera
         network = each if isinstance(each, Loaded) else given(each, (), {})
         named = [(network.name, network.model)]
         if csp is not None:
-            named += [(f"{network.name} {name}", twin.model) for name, twin in twins_of(network.model, csp).items()]
+            named += [
+                (f"{network.name} {name}", twin.model)
+                for name, twin in twins_of(network.model, csp, network.args, network.kwargs).items()
+            ]
         for name, model in named:
             try:
                 yield _gradient_record(name, model, network)
