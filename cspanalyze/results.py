@@ -176,6 +176,46 @@ class Alignment:
 
 
 @dataclass(frozen=True, slots=True)
+class StageFound:
+    """A stage that the CSP transform can work on, or why it cannot, in `skipped`.
+
+    `modules` are the paths whose work the partial stage takes over, `block` is the class of its blocks; `channels`,
+    `height` and `width` are those of the map between them (None: not seen in the trace); part widths are multiples of
+    `groups`; `presets` fit, the first one is what `auto` takes.
+    """
+
+    stage: str
+    modules: tuple[str, ...]
+    block: str
+    blocks: int
+    channels: int
+    height: int | None
+    width: int | None
+    groups: int
+    presets: tuple[str, ...]
+    skipped: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedModule:
+    """A module that was looked at and is no part of a stage."""
+
+    module: str
+    type: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageListing:
+    """The stages of a network in order, and what was refused; `reason` says why there is no stage, "" if there is."""
+
+    subject: Subject
+    stages: tuple[StageFound, ...]
+    refused: tuple[RefusedModule, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """A network beside others.
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cspanalyze.cli.destination import Destination, destination
-from cspanalyze.cli.options import NetworkOptions, TwinOptions
+from cspanalyze.cli.options import InputOptions, NetworkOptions, PartialOptions
 from cspanalyze.cli.waiting import waiting
 from cspanalyze.errors import IncompleteError
 
@@ -82,7 +82,7 @@ def _record(
     return compare(request, csp=csp_of(options), **shared) if options.csp else analyze(request, **shared)
 
 
-def request_of(options: TwinOptions) -> Request:
+def request_of(options: InputOptions) -> Request:
     """The network and input that the options name.
 
     Raises:
@@ -102,7 +102,7 @@ def request_of(options: TwinOptions) -> Request:
     return request
 
 
-def csp_of(options: TwinOptions) -> Csp:
+def csp_of(options: PartialOptions) -> Csp:
     """How the options say that the twin is made."""
     from cspanalyze.pipeline import Csp
 

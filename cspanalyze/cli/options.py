@@ -86,15 +86,20 @@ class ModelOptions:
 
 
 @dataclass(frozen=True)
-class TwinOptions(OutputOptions, ModelOptions):
-    """A network, its input, and its twin."""
+class InputOptions(OutputOptions, ModelOptions):
+    """A network and its input."""
 
     input: Annotated[list[str] | None, option(NETWORK, INPUT_HELP, "--input", "-i", metavar="SHAPE")] = None
     input_from: Annotated[str, option(NETWORK, _INPUT_FROM_HELP, metavar="FILE.py:FN")] = ""
     batch: Annotated[int | None, option(NETWORK, BATCH_HELP)] = None
     dtype: Annotated[Dtype | None, option(NETWORK, "Convert the network and its inputs.")] = None
     arg: Annotated[list[str] | None, option(NETWORK, _ARG_HELP, "--arg", metavar="K=V")] = None
-    csp: Annotated[bool, option(CSP, "Compare with the CSP twin.", "--csp")] = False
+
+
+@dataclass(frozen=True)
+class PartialOptions:
+    """How a twin is made."""
+
     gamma: Annotated[float | None, option(CSP, _GAMMA_HELP)] = None
     fusion: Annotated[Fusion | None, option(CSP, "How the two parts meet again. Default csp.")] = None
     preset: Annotated[Preset | None, option(CSP, "How a stage is made partial. Default auto.")] = None
@@ -109,13 +114,8 @@ class TwinOptions(OutputOptions, ModelOptions):
         """Refuse what can be refused before torch is imported.
 
         Raises:
-            UsageError: options contradict each other, or a number is out of range.
+            UsageError: a number is out of range, or a list empty.
         """
-        twin = ("gamma", "fusion", "preset", "inner", "stages", "init", "control")
-        given = [f"--{name}" for name in twin if getattr(self, name) not in (None, "", False)]
-        if given and not self.csp:
-            verb = "says" if len(given) == 1 else "say"
-            raise UsageError(f"{' and '.join(given)} {verb} how to make the CSP twin: add --csp to ask for one")
         if self.stages and not self.stages.replace(",", "").strip():
             raise UsageError(f"--stages {self.stages!r} names no stage: give numbers from 1 or module paths")
         if self.gamma is not None and not (math.isfinite(self.gamma) and 0 < self.gamma < 1):
@@ -123,6 +123,31 @@ class TwinOptions(OutputOptions, ModelOptions):
                 f"--gamma {self.gamma:g} is not possible: gamma is the share of channels that bypasses the blocks, "
                 "so it must lie between 0 and 1"
             )
+
+
+@dataclass(frozen=True)
+class PairOptions:
+    """Whether there is to be a twin. Apart, so that it stands before how."""
+
+    csp: Annotated[bool, option(CSP, "Compare with the CSP twin.", "--csp")] = False
+
+
+@dataclass(frozen=True)
+class TwinOptions(PartialOptions, PairOptions, InputOptions):
+    """A network, its input, and its twin."""
+
+    def check(self) -> None:
+        """Refuse what can be refused before torch is imported.
+
+        Raises:
+            UsageError: options contradict each other, or a number is out of range.
+        """
+        twin = ("gamma", "fusion", "preset", "inner", "stages", "init", "control")
+        given = [f"--{name}" for name in twin if getattr(self, name) not in (None, "", False)]
+        if given and not self.csp:
+            verb = "says" if len(given) == 1 else "say"
+            raise UsageError(f"{' and '.join(given)} {verb} how to make the CSP twin: add --csp to ask for one")
+        super().check()
 
 
 @dataclass(frozen=True)

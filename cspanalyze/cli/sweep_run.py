@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cspanalyze.cli.destination import check_writable, replace_file
+from cspanalyze.cli.row_file import RowFile
 from cspanalyze.cli.waiting import waiting
-from cspanalyze.errors import IncompleteError, OutputError, UsageError
+from cspanalyze.errors import IncompleteError
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from cspanalyze.cli.commands.sweep import SweepOptions
+    from cspanalyze.pipeline.designs import DesignRow
     from cspanalyze.pipeline.sweeping import SweepRow
+
+    Row = SweepRow | DesignRow
 
 
 def run_sweep(options: SweepOptions) -> None:
@@ -27,94 +29,61 @@ def run_sweep(options: SweepOptions) -> None:
     Raises:
         CspanalyzeError: the options or the file are off; IncompleteError under `--strict`.
     """
-    path = Path(options.csv) if options.csv else None
-    there = _begin(path, options)
-    with waiting("listing networks"):
-        from cspanalyze.sources.matching import matching
+    from cspanalyze.pipeline.sweeping import FIELDS, sweep, texts
 
-        models = matching(options.patterns)
+    file = RowFile(Path(options.csv) if options.csv else None, FIELDS)
+    there = {row[0] for row in file.begin(force=options.force, resume=options.resume)}
+    models = matched(options)
     left = [model for model in models if model not in there]
     failed, partly = 0, 0
-    with _progress(len(models), len(models) - len(left)) as advance:
-        try:
-            for row in _rows(left, options):
-                _append(path, row)
-                failed += bool(row.error)
-                partly += row.coverage_percent is not None and row.coverage_percent < 100
-                advance(row)
-        except KeyboardInterrupt:
-            if path is not None:
-                print(f"{path} holds every network that was done: --resume goes on from there", file=sys.stderr)
-            raise
+    with (
+        progress(len(models), len(models) - len(left)) as advance,
+        keeping(file),
+        executor_of(options, left, len(left)) as executor,
+    ):
+        for row in sweep(left, executor):
+            file.append(texts(row))
+            failed += bool(row.error)
+            partly += row.coverage_percent is not None and row.coverage_percent < 100
+            advance(row)
     kept = f", {len(models) - len(left)} were there" if options.resume else ""
-    where = f"; wrote {path}" if path else ""
+    where = f"; wrote {file.path}" if file.path else ""
     print(f"{len(left)} networks: {len(left) - failed} counted, {failed} failed{kept}{where}", file=sys.stderr)
     if options.strict and (failed or partly):
         raise IncompleteError(f"{failed} networks failed, {partly} have operations without a formula")
 
 
-def _rows(models: Sequence[str], options: SweepOptions) -> Iterator[SweepRow]:
-    from cspanalyze.pipeline.sweeping import prepare, sweep
-    from cspanalyze.pipeline.workers import Workers
+def matched(options: SweepOptions) -> list[str]:
+    """The networks that the patterns stand for."""
+    with waiting("listing networks"):
+        from cspanalyze.sources.matching import matching
 
-    workers = Workers(min(options.workers, max(1, len(models))), options.timeout, partial(prepare, tuple(models)))
-    try:
-        yield from sweep(models, workers)
-    finally:
-        workers.shutdown(cancel_futures=True)
+        return list(matching(options.patterns))
 
 
-def _begin(path: Path | None, options: SweepOptions) -> set[str]:
-    """Write the header where it is missing; the networks that the file has rows of already."""
-    from cspanalyze.pipeline.sweeping import FIELDS
+def executor_of(options: SweepOptions, models: list[str], tasks: int) -> AbstractContextManager[Executor]:
+    """Processes of this machine, or those of a cluster."""
+    from cspanalyze.pipeline.executors import cluster, local
+    from cspanalyze.pipeline.sweeping import prepare
 
-    header = _line(FIELDS)
-    if path is None:
-        sys.stdout.write(header)
-        return set()
-    if path.suffix != ".csv":
-        raise UsageError(f"--csv {path} has another suffix than .csv")
-    check_writable(path, options.force or options.resume)
-    if not (options.resume and path.exists()):
-        replace_file(path, header)
-        return set()
-    text = path.read_text(encoding="utf-8")
-    whole = text[: text.rfind("\n") + 1]  # a row that a crash of the machine cut short is done again
-    rows = list(csv.reader(io.StringIO(whole)))
-    if not rows or tuple(rows[0]) != FIELDS:
-        raise UsageError(f"{path} was not written by this version of `sweep`: leave out --resume, or name another file")
-    if whole != text:
-        replace_file(path, whole)
-    return {row[0] for row in rows[1:]}
-
-
-def _line(fields: Sequence[str]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(fields)
-    return text.getvalue()
-
-
-def _append(path: Path | None, row: SweepRow) -> None:
-    """Add a row in one write, so that the file ends with a whole row at any moment."""
-    from cspanalyze.pipeline.sweeping import texts
-
-    line = _line(texts(row))
-    if path is None:
-        sys.stdout.write(line)
-        sys.stdout.flush()
-        return
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_APPEND)
-        try:
-            os.write(handle, line.encode())
-        finally:
-            os.close(handle)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+    if options.scheduler:
+        return cluster(options.scheduler)
+    return local(min(options.workers, max(1, tasks)), options.timeout, partial(prepare, tuple(models)))
 
 
 @contextmanager
-def _progress(total: int, done: int) -> Iterator[Callable[[SweepRow], None]]:
+def keeping(file: RowFile) -> Iterator[None]:
+    """Say where what is done is kept, if the user interrupts."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if file.path is not None:
+            print(f"{file.path} holds every network that was done: --resume goes on from there", file=sys.stderr)
+        raise
+
+
+@contextmanager
+def progress(total: int, done: int) -> Iterator[Callable[[Row], None]]:
     """A bar on standard error, if that is a terminal."""
     if not sys.stderr.isatty():
         yield lambda row: None
@@ -127,7 +96,7 @@ def _progress(total: int, done: int) -> Iterator[Callable[[SweepRow], None]]:
         bar = progress.add_task("", total=total, completed=done, note="starting")
         failed = 0
 
-        def advance(row: SweepRow) -> None:
+        def advance(row: Row) -> None:
             nonlocal failed
             failed += bool(row.error)
             progress.update(bar, advance=1, note=f"{row.model}{f', {failed} failed' if failed else ''}")

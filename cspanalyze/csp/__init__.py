@@ -14,16 +14,30 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cspanalyze.csp.blocks import register_csp_adapter
     from cspanalyze.csp.conversion import CspTwin
+    from cspanalyze.csp.finding import Found, find_stages, trace_stages
     from cspanalyze.csp.split import Split, split_channels
     from cspanalyze.csp.stage import CSPStage
     from cspanalyze.csp.transform import to_csp
 
-__all__ = ["CSPStage", "CspTwin", "Split", "register_csp_adapter", "split_channels", "to_csp"]
+__all__ = [
+    "CSPStage",
+    "CspTwin",
+    "Found",
+    "Split",
+    "find_stages",
+    "register_csp_adapter",
+    "split_channels",
+    "to_csp",
+    "trace_stages",
+]
 
 _HOMES = {
     "CSPStage": "stage",
     "CspTwin": "conversion",
+    "Found": "finding",
     "Split": "split",
+    "find_stages": "finding",
+    "trace_stages": "finding",
     "register_csp_adapter": "blocks",
     "split_channels": "split",
     "to_csp": "transform",

@@ -105,7 +105,8 @@ class _Search:
             if link.path in members:
                 continue
             if not self._convolves(link):
-                self._refuse(link, "has no 2-d convolution")
+                if any(op.name == "linear" for op in self._graph.ops[link.start : link.stop]):
+                    self._refuse(link, "has no 2-d convolution")
             else:
                 deeper += self._graph.calls_of(link.path)[:1]
                 self._refuse(link, link.refusal or "is a bare convolution by itself")
@@ -205,10 +206,10 @@ class _Search:
         if len(first.inputs) != 1 or len(last.outputs) != 1:
             return f"takes {len(first.inputs)} tensors and makes {len(last.outputs)}, not one and one"
         before, after = (self._graph.spec(value).shape for value in (first.inputs[0], last.outputs[0]))
-        if len(before) != 4 or len(after) != 4:
-            return "does not work on N,C,H,W maps"
-        if before != after:
-            return f"makes {_size(after)} of {_size(before)}"
+        if len(before) != 4 or before != after:
+            return (
+                f"makes {_size(after)} of {_size(before)}{'' if len(before) == len(after) == 4 else ', no N,C,H,W map'}"
+            )
         ops = [op for call in calls for op in self._ops(call)]
         layers = [op for op in ops if op.name in ("conv2d", "linear")]
         if not any(_spatial(op, self._graph) for op in layers):

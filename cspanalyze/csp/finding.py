@@ -54,10 +54,11 @@ def find_stages(model: nn.Module, args: Sequence[Any] = (), kwargs: Mapping[str,
         CspError: there is none, or it is cross stage partial already.
     """
     known = known_stages(model)
+    twin = not known and any(isinstance(module, CSPStage) for module in model.modules())
+    if twin or any(map(_is_partial, model.modules())):
+        raise CspError("this network is cross stage partial already")
     if _share(model, known) >= _MOST:
         return Found(known)
-    if _is_partial(model):
-        raise CspError("this network is cross stage partial already")
     try:
         found = trace_stages(model, args, kwargs)
     except CspError:
@@ -125,9 +126,10 @@ def _search(
         _search(join(path, name), child, adapters, found)
 
 
-def _is_partial(model: nn.Module) -> bool:
-    # The `part1` of a twin, and the one 1x1 that makes both parts in timm's networks and this zoo's.
-    return any(isinstance(module, CSPStage) or hasattr(module, "conv_transition_b") for module in model.modules())
+def _is_partial(module: nn.Module) -> bool:
+    """A stage of timm's CSPNets or of this zoo's, where one 1x1 makes both parts, or of RTMDet's CSPNeXt."""
+    merged = hasattr(module, "conv_exp") and hasattr(module, "conv_transition")
+    return merged or (hasattr(module, "short_conv") and hasattr(module, "main_conv"))
 
 
 def _nothing_found(model: nn.Module, refusals: Sequence[Refusal]) -> str:

@@ -152,7 +152,7 @@ def _networks(loaded: Loaded, csp: Csp | None, seed: int) -> dict[str, nn.Module
         real = loaded.with_data()
     if real is None:
         raise UsageError(f"gradients are measured with numbers, and {loaded.name} cannot be built with any")
-    twins = twins_of(real.model, replace(csp, seed=seed)) if csp is not None else {}
+    twins = twins_of(real.model, replace(csp, seed=seed), real.args, real.kwargs) if csp is not None else {}
     return {BASE: real.model, **{name: twin.model for name, twin in twins.items()}}
 
 

@@ -104,7 +104,7 @@ def _measured_at(loaded: Loaded, csp: Csp | None, conditions: Conditions) -> lis
 
     models = [loaded.model]
     if csp is not None:
-        models.append(twins_of(loaded.model, replace(csp, control=False))["CSP"].model)
+        models.append(twins_of(loaded.model, replace(csp, control=False), loaded.args, loaded.kwargs)["CSP"].model)
     placed = [in_layout(replace(loaded, model=model), conditions.layout) for model in models]
     bounds = [_bound_ms(each, conditions) for each in placed]
     steps = [_step(each, conditions) for each in placed]

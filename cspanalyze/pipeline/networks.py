@@ -81,8 +81,12 @@ def traced_of(loaded: Loaded, train: bool = False) -> Traced:
         raise _explained(error, loaded) from error
 
 
-def twins_of(model: nn.Module, csp: Csp) -> dict[str, CspTwin]:
+def twins_of(
+    model: nn.Module, csp: Csp, inputs: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+) -> dict[str, CspTwin]:
     """The twin of a network and, if asked for, the control of that twin, by what they are called.
+
+    The inputs are what the network takes; where its stages have to be found by a trace, it is on them.
 
     Raises:
         CspanalyzeError: the network cannot be made partial as asked.
@@ -90,12 +94,12 @@ def twins_of(model: nn.Module, csp: Csp) -> dict[str, CspTwin]:
     from cspanalyze.csp import to_csp
 
     chosen = {field.name: getattr(csp, field.name) for field in fields(csp) if field.name != "control"}
-    twin = to_csp(model, **chosen)
+    twin = to_csp(model, *inputs, kwargs=kwargs, **chosen)
     if not csp.control:
         return {"CSP": twin}
     presets = {change.preset for change in twin.changes}  # auto must not decide anew
-    preset = presets.pop() if len(presets) == 1 else csp.preset
-    return {"CSP": twin, CONTROL: to_csp(model, **{**chosen, "preset": preset}, control=True)}
+    chosen["preset"] = presets.pop() if len(presets) == 1 else csp.preset
+    return {"CSP": twin, CONTROL: to_csp(model, *inputs, kwargs=kwargs, **chosen, control=True)}
 
 
 def traced_twins(
@@ -106,7 +110,7 @@ def traced_twins(
     Raises:
         CspanalyzeError: the network cannot be made partial as asked.
     """
-    twins = twins_of(base.loaded.model, csp)
+    twins = twins_of(base.loaded.model, csp, base.loaded.args, base.loaded.kwargs)
     traced = []
     for name, twin in twins.items():
         loaded = in_layout(replace(base.loaded, model=twin.model, notes=twin.notes, guessed=False), layout)

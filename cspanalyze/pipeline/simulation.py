@@ -93,7 +93,7 @@ def with_numbers(job: Job) -> Loaded:
     if loaded is None:
         raise UsageError(f"{job.request.model} cannot be built with data, so it cannot be run")
     if job.csp is not None:
-        loaded = replace(loaded, model=twins_of(loaded.model, job.csp)["CSP"].model)
+        loaded = replace(loaded, model=twins_of(loaded.model, job.csp, loaded.args, loaded.kwargs)["CSP"].model)
     return in_layout(loaded, job.layout)
 
 

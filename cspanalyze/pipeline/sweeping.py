@@ -69,7 +69,7 @@ def completed(executor: Executor, function: Callable[[A], R], tasks: Iterable[A]
 def sweep(models: Sequence[str], executor: Executor) -> Iterator[SweepRow]:
     """A row for every MODEL argument, in the order in which they are done; one failure never stops the rest."""
     for model, outcome in completed(executor, measure, models):
-        yield outcome if isinstance(outcome, SweepRow) else SweepRow(model, error=_sentence(outcome))
+        yield outcome if isinstance(outcome, SweepRow) else SweepRow(model, error=told(outcome))
 
 
 def measure(model: str) -> SweepRow:
@@ -80,7 +80,7 @@ def measure(model: str) -> SweepRow:
     try:
         report = analyze(Request(model), metrics=METRICS, by="op")
     except Exception as error:
-        return SweepRow(model, seconds=round(time.perf_counter() - start, 3), error=_sentence(error))
+        return SweepRow(model, seconds=round(time.perf_counter() - start, 3), error=told(error))
     totals: dict[str, Any] = {result.metric: result.total for result in report.results}
     missing = sum(gap.count for gap in report.result("operations").uncovered)
     count = totals["operations"]
@@ -94,7 +94,8 @@ def measure(model: str) -> SweepRow:
     )
 
 
-def _sentence(error: BaseException) -> str:
+def told(error: BaseException) -> str:
+    """What went wrong, in one sentence."""
     if isinstance(error, CspanalyzeError):
         return " ".join(str(error).split())
     return in_one_sentence(" ".join(str(error).split())) or type(error).__name__

@@ -6,15 +6,22 @@ from typing import Annotated
 from typer import Argument
 
 from cspanalyze.cli.completion import complete_model
-from cspanalyze.cli.options import OUTPUT, option
+from cspanalyze.cli.options import CSP, OUTPUT, option
 from cspanalyze.errors import UsageError
 
-EPILOG = "Example: cspanalyze sweep 'timm:resnet*' 'res*' --csv out.csv --workers 4"
+EPILOG = "Example: cspanalyze sweep resnet50 --gamma .1:.9:.1 --fusion all --preset all --workers 2"
 RUN = "Run"
 _PATTERNS_HELP = "Patterns of names (timm:*, torchvision:*, res* of the built-in ones), or any MODEL. Several allowed."
 _CSV_HELP = "Write to FILE, a row as soon as it is there; without it to standard output."
 _RESUME_HELP = "Keep the rows that FILE has, and leave those networks out."
 _TIMEOUT_HELP = "Seconds for one network; its process is ended then. Default 300."
+_SCHEDULER_HELP = "Run on this Dask cluster instead (tcp://HOST:PORT; needs the extra cluster); there no task is timed."
+_GAMMA_HELP = "Make twins: shares of channels that BYPASS the blocks, like 0.25,0.5 or 0.1:0.9:0.1. Default 0.5."
+_FUSION_HELP = "Make twins: csp, first, last, several with commas, or all. Default csp."
+_PRESET_HELP = "Make twins: auto, paper, dropin, densenet, several, or all that fit. Default auto."
+_INNER_HELP = "Make twins: inner widths kept (keep), narrowed too (scale), or all. Default keep."
+_CONTROL_HELP = "Make the controls of the twins too: the same transitions, gamma 0, no split."
+_FRONT_HELP = "Figures that decide which designs are on the Pareto front, all better when smaller."
 _STRICT_HELP = "Exit with 3 if a network failed, or an operation has no formula."
 
 
@@ -25,6 +32,13 @@ class SweepOptions:
     patterns: Annotated[list[str], Argument(metavar="PATTERN...", autocompletion=complete_model, help=_PATTERNS_HELP)]
     workers: Annotated[int, option(RUN, "Processes that work side by side. Default 1.", "--workers", "-w")] = 1
     timeout: Annotated[float, option(RUN, _TIMEOUT_HELP, "--timeout")] = 300.0
+    scheduler: Annotated[str, option(RUN, _SCHEDULER_HELP, "--scheduler", metavar="ADDRESS")] = ""
+    gamma: Annotated[str, option(CSP, _GAMMA_HELP, metavar="LIST")] = ""
+    fusion: Annotated[str, option(CSP, _FUSION_HELP, metavar="LIST")] = ""
+    preset: Annotated[str, option(CSP, _PRESET_HELP, metavar="LIST")] = ""
+    inner: Annotated[str, option(CSP, _INNER_HELP, metavar="LIST")] = ""
+    control: Annotated[bool, option(CSP, _CONTROL_HELP, "--control")] = False
+    front: Annotated[str, option(CSP, _FRONT_HELP, metavar="LIST")] = "macs,fused_bytes,gradient_duplication"
     csv: Annotated[str, option(OUTPUT, _CSV_HELP, "--csv", metavar="FILE")] = ""
     resume: Annotated[bool, option(OUTPUT, _RESUME_HELP, "--resume")] = False
     force: Annotated[bool, option(OUTPUT, "Overwrite FILE if it exists.", "--force")] = False
@@ -33,11 +47,13 @@ class SweepOptions:
 
 
 def run(options: SweepOptions) -> None:
-    """Figures of many networks, one row each.
+    """Figures of many networks, or of many twins of one, one row each.
 
     Parameters, MACs, FLOPs as fvcore counts them, activations, CIO, peak memory, operations and how many of them have a
     formula, or in one sentence why a network has none. Every network is traced in a worker process: one that fails,
-    hangs or crashes never stops the rest. A pattern may also be a function or class in your own .py file; that file is
+    hangs or crashes never stops the rest. With --gamma, --fusion, --preset, --inner or --control every network stands
+    beside its CSP twins in all these combinations, with traffic, peak memory and structural gradient duplication, and
+    the Pareto front is marked. A pattern may also be a function or class in your own .py file; that file is
     then executed.
     """
     if options.workers < 1:
@@ -46,6 +62,13 @@ def run(options: SweepOptions) -> None:
         raise UsageError(f"--timeout {options.timeout:g} is not possible: expected more than 0 seconds")
     if options.resume and not options.csv:
         raise UsageError("--resume needs the file to go on with: name it with --csv FILE")
+    if options.scheduler and options.workers != 1:
+        raise UsageError("--workers are processes of this machine, and --scheduler brings its own: choose one")
+    if any((options.gamma, options.fusion, options.preset, options.inner, options.control)):
+        from cspanalyze.cli.design_run import run_designs
+
+        run_designs(options)
+        return
     from cspanalyze.cli.sweep_run import run_sweep
 
     run_sweep(options)

@@ -1,0 +1,61 @@
+"""`cspanalyze csp`."""
+
+import contextlib
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+from cspanalyze.cli.destination import Destination, check_writable, destination, replace_file
+from cspanalyze.cli.execution import csp_of, request_of
+from cspanalyze.cli.options import OUTPUT, InputOptions, PartialOptions, option
+from cspanalyze.cli.waiting import waiting
+from cspanalyze.errors import OutputError
+
+EPILOG = "Example: cspanalyze csp resnet50 --gamma 0.5 -o twin.py"
+METRICS = ("macs", "params", "cio")
+_OUTPUT_HELP = (
+    "Write the twin: .py plain PyTorch source, .pt its state_dict, .pt2 torch.export; or the report: .txt .json .csv "
+    ".md .tex"
+)
+
+
+@dataclass(frozen=True)
+class CspOptions(PartialOptions, InputOptions):
+    """Options of `csp`."""
+
+    output: Annotated[str, option(OUTPUT, _OUTPUT_HELP, "--output", "-o", metavar="FILE")] = ""
+
+
+def run(options: CspOptions) -> None:
+    """Make the CSP twin: a report of what was done, and the twin as source or weights.
+
+    The source needs nothing but torch; it has the twin's module names, and is run with the twin's weights before it is
+    written. gamma is the share of channels that BYPASS the blocks. With --control the file holds the twin's control.
+    MODEL may name a function or class in your own .py file; that file is then executed.
+    """
+    options.check()
+    from cspanalyze.pipeline.twins import SUFFIXES
+
+    file = Path(options.output) if Path(options.output).suffix in SUFFIXES else None
+    if file is not None:
+        check_writable(file, options.force)
+    target: Destination = destination(replace(options, output="", force=False) if file is not None else options)
+    request, csp = request_of(options), csp_of(options)
+    with contextlib.redirect_stdout(sys.stderr), waiting(f"making the twin of {options.model}"):
+        from cspanalyze.pipeline import compare
+        from cspanalyze.pipeline.twins import twin_file
+        from cspanalyze.sources import load
+
+        network = load(request)
+        record = compare(network, csp=csp, metrics=METRICS)
+        content = b"" if file is None else twin_file(network, file.suffix, csp=csp)
+    from cspanalyze.renderers import render
+
+    if file is not None:
+        try:
+            replace_file(file, content)
+        except OSError as error:
+            raise OutputError(f"cannot write {file}: {error.strerror or error}") from error
+        print(f"wrote {file}", file=sys.stderr)
+    target.write(render(record, target.format, target.style))

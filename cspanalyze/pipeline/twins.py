@@ -1,0 +1,122 @@
+"""The CSP twin of a network as something to take away: source, weights, an exported program. No torch at import."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from cspanalyze import __version__
+from cspanalyze.errors import CspError, SourceError
+from cspanalyze.pipeline.networks import HALF, Csp, loaded_of
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from cspanalyze.csp import CspTwin
+    from cspanalyze.pipeline.networks import Network
+    from cspanalyze.sources import Loaded
+
+SUFFIXES = (".py", ".pt", ".pt2")
+_TOLERANCE = 1e-4
+
+
+def twin_file(
+    model: Network, suffix: str, *inputs: Any, kwargs: Mapping[str, Any] | None = None, csp: Csp = HALF
+) -> bytes:
+    """The content of a file that holds the twin.
+
+    `.py` is plain PyTorch source with the twin's module names, proven by running it with the twin's weights; `.pt` the
+    twin's `state_dict`; `.pt2` a program of `torch.export`, in inference mode and for these input shapes. Weights are
+    drawn anew or cut out of the network's own, as `csp.init` says. Other arguments as for `compare`.
+
+    Raises:
+        CspanalyzeError: also where the network cannot be written in that form.
+    """
+    network = loaded_of(model, inputs, kwargs)
+    if suffix == ".py":
+        return _source(network, csp).encode()
+    import torch
+
+    held = _with_numbers(network)
+    if held is None:
+        raise SourceError(f"{network.name} has no weights to write: build it with real ones, or write source (.py)")
+    twin = _twin(held, csp).model.eval()
+    file = io.BytesIO()
+    if suffix == ".pt":
+        torch.save(twin.state_dict(), file)
+    else:
+        try:
+            torch.export.save(torch.export.export(twin, held.args, dict(held.kwargs)), file)
+        except Exception as error:  # whatever torch.export raises for a foreign forward
+            said = str(error).strip().partition("\n")[0]
+            raise CspError(f"torch.export cannot export this twin: {said or type(error).__name__}") from error
+    return file.getvalue()
+
+
+def _twin(network: Loaded, csp: Csp) -> CspTwin:
+    from cspanalyze.csp import to_csp
+
+    chosen = {field.name: getattr(csp, field.name) for field in fields(csp)}
+    return to_csp(network.model, *network.args, kwargs=network.kwargs, **chosen)
+
+
+def _source(network: Loaded, csp: Csp) -> str:
+    from cspanalyze.csp.writing import source_of
+    from cspanalyze.tracing import trace
+
+    twin = _twin(network, csp)
+    graph = trace(twin.model, *network.args, kwargs=network.kwargs)
+    presets = " and ".join(dict.fromkeys(change.preset for change in twin.changes if not change.skipped))
+    what = "The control" if csp.control else "The Cross Stage Partial twin"
+    gamma = 0 if csp.control else csp.gamma
+    heading = (
+        f"{what} of {network.name}: gamma {gamma:g}, fusion {csp.fusion}, preset {presets}.\n\n"
+        f"Written by cspanalyze {__version__} from a trace with input {', '.join(network.inputs)}.\n"
+    )
+    text = source_of(twin.model, graph, heading)
+    _prove(text, twin.model, network, csp)
+    return text
+
+
+def _prove(text: str, twin: nn.Module, network: Loaded, csp: Csp) -> None:
+    """Run the source: same parameters as the twin, and the same outputs with the same weights.
+
+    Raises:
+        CspError: not so.
+    """
+    import torch
+
+    from cspanalyze.tracing import building
+
+    scope: dict[str, Any] = {"__name__": "twin"}
+    held = _with_numbers(network)
+    try:
+        exec(compile(text, "twin.py", "exec"), scope)
+        with building():
+            shapes = {key: tensor.shape for key, tensor in scope[type(twin).__name__]().state_dict().items()}
+        if shapes != {key: tensor.shape for key, tensor in twin.state_dict().items()}:
+            raise CspError("the source that was written has other parameters than the twin")
+        if held is None:
+            return
+        model = _twin(held, csp).model.eval()
+        made = scope[type(twin).__name__]().eval()
+        made.load_state_dict(model.state_dict())
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            args = [torch.randn_like(each) if each.is_floating_point() else each for each in held.args]
+            expected, found = (each(*args, **held.kwargs) for each in (model, made))
+        torch.testing.assert_close(found, expected, rtol=_TOLERANCE, atol=_TOLERANCE)
+    except CspError:
+        raise
+    except Exception as error:  # whatever the source raises
+        said = str(error).strip().partition("\n")[0]
+        raise CspError(f"this twin cannot be written as source that does the same: {said}") from error
+
+
+def _with_numbers(network: Loaded) -> Loaded | None:
+    if not any(tensor.is_meta for tensor in network.model.parameters()) and all(
+        not getattr(value, "is_meta", False) for value in network.args
+    ):
+        return network
+    return network.with_data()

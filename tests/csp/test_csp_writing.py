@@ -1,0 +1,93 @@
+"""The twin as source: it does what the twin does, and a user can read it."""
+
+from __future__ import annotations
+
+import ast
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from cspanalyze import zoo
+from cspanalyze.csp import to_csp
+from cspanalyze.csp.writing import source_of
+from cspanalyze.errors import CspError
+from cspanalyze.pipeline.twins import twin_file
+from cspanalyze.sources import load
+from cspanalyze.tracing import trace
+
+
+def _read(text: str, name: str) -> nn.Module:
+    scope: dict[str, Any] = {}
+    exec(compile(text, "twin.py", "exec"), scope)
+    made: nn.Module = scope[name]()
+    return made
+
+
+@pytest.mark.parametrize("name", ["densenet121", "timm:mobilenetv2_050", "timm:convnext_atto", "torchvision:googlenet"])
+@pytest.mark.filterwarnings("ignore:The default weight initialization of GoogleNet:FutureWarning")
+def test_source_with_the_twins_weights_computes_the_same(name: str) -> None:
+    network = load(name).with_data()
+    assert network is not None
+    image = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))  # another batch and size
+    twin = to_csp(network.model, *network.args).model.eval()
+    text = source_of(twin, trace(twin, *network.args), "A twin.")
+    made = _read(text, type(twin).__name__).eval()
+    made.load_state_dict(twin.state_dict())
+    with torch.no_grad():
+        torch.testing.assert_close(made(image), twin(image))
+    imported = {node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
+                for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import | ast.ImportFrom)}  # fmt: skip
+    assert imported <= {"collections", "torch", "torch.nn.functional"}
+    assert "torch.ops" not in text
+    assert max(map(len, text.splitlines())) <= 120
+
+
+def test_blocks_of_one_make_are_one_class() -> None:
+    """Three widths of one block are arguments; so are the four stages' widths and depths, but for the first stage."""
+    with torch.device("meta"):
+        twin = to_csp(zoo.create("resnet50")).model
+        image = torch.empty(1, 3, 64, 64)
+    lines = source_of(twin, trace(twin, image), "A twin.").splitlines()
+    assert [line for line in lines if line.startswith("class ")] == [
+        "class Bottleneck(nn.Module):",
+        "class CSPStage(nn.Module):",
+        "class CSPStage2(nn.Module):",
+        "class ResNet(nn.Module):",
+    ]
+    assert "        self.part2 = nn.Sequential(*(Bottleneck(128, 64) for _ in range(3)))" in lines
+
+
+class Outside(nn.Module):
+    """Reads a tensor that is neither an input nor its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(3, 8, 1)
+        self.table = [torch.ones(8, 1, 1)]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        made: torch.Tensor = self.layer(x) * self.table[0]
+        return made
+
+
+def test_what_cannot_be_written_is_refused() -> None:
+    with pytest.raises(CspError, match="reads a tensor from outside its inputs"):
+        source_of(Outside(), trace(Outside(), torch.zeros(1, 3, 8, 8)), "")
+
+
+def test_files(tmp_path: Path) -> None:
+    network = load("resnet18")
+    weights = torch.load(io.BytesIO(twin_file(network, ".pt")), weights_only=True)
+    source = twin_file(network, ".py").decode()
+    assert source.startswith('"""The Cross Stage Partial twin of resnet18: gamma 0.5, fusion csp, preset paper.\n')
+    made = _read(source, "ResNet")
+    made.load_state_dict(weights)
+    (tmp_path / "twin.pt2").write_bytes(twin_file(network, ".pt2"))
+    program = torch.export.load(tmp_path / "twin.pt2").module()
+    image = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(program(image), made.eval()(image))
