@@ -62,7 +62,14 @@ def boxes(graph: ModelGraph) -> Box:
     members: dict[str, list[Box]] = {}
     for part in _uniform(root, stage_of):
         members.setdefault(stage_of[part.ops[0].index], []).append(part)
-    stages = [_stage(name, parts) for name, parts in members.items()]
+    alone: list[Box] = []
+    if graph.plan is None:
+        # Without declared stages, what the network does itself before and behind the modules of one is part of none.
+        for name, parts in members.items():
+            modules = [n for n, part in enumerate(parts) if part.role == "module"] or [len(parts)]
+            alone += [*parts[: modules[0]], *parts[modules[-1] + 1 :]]
+            members[name] = parts[modules[0] : modules[-1] + 1]
+    stages = [*(_stage(name, parts) for name, parts in members.items() if parts), *alone]
     return replace(root, children=tuple(sorted(stages, key=lambda stage: stage.ops[0].index)))
 
 
