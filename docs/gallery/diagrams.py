@@ -26,11 +26,11 @@ DIAGRAMS: Mapping[str, tuple[str, str]] = {
     "twins": ("graph resnet50 --csp", "Network and twin, stage by stage; thick arrows pass the blocks by."),
     "difference": ("graph resnet50 --csp --view diff", "What the twin adds, changes and lacks."),
     "reuse": (
-        "graph densenet121 --csp --view twin --color-by gradients --direction horizontal",
+        "graph densenet121 --csp --view twin --color-by gradients",
         "In how many weight updates the same gradient enters: many behind a dense block, one along the bypass.",
     ),
     "macs": (
-        "graph densenet121 --color-by macs --direction horizontal",
+        "graph densenet121 --color-by macs",
         "Where the multiply-adds are.",
     ),
     "blocks": ("graph timm:convnext_tiny --level block", "Blocks opened; those that repeat are drawn once."),
@@ -57,8 +57,8 @@ def main(names: Sequence[str]) -> None:
 def _page() -> str:
     parts = [
         "# Diagrams",
-        "Made by `python docs/gallery/diagrams.py`. The suffix picks the format: .svg, .png, .pdf, .dot, .mmd (Mermaid); "
-        ".html gives a page on which the network is opened step by step, searched and coloured, offline.",
+        "Made by `python docs/gallery/diagrams.py`. The suffix picks the format: .svg, .png, .pdf, .dot, .mmd "
+        "(Mermaid); .html gives a page on which the network is opened step by step, searched and coloured, offline.",
     ]
     for name, (arguments, words) in DIAGRAMS.items():
         code = f"cspanalyze {arguments} -o {name}.svg"
