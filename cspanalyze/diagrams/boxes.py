@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -62,7 +62,7 @@ def boxes(graph: ModelGraph) -> Box:
     members: dict[str, list[Box]] = {}
     for part in _uniform(root, stage_of):
         members.setdefault(stage_of[part.ops[0].index], []).append(part)
-    stages = [_stage(name, parts) for name, parts in members.items()]
+    stages = [_stage(name, parts) for name, parts in members.items()] if graph.plan else list(_undeclared(members))
     return replace(root, children=tuple(sorted(stages, key=lambda stage: stage.ops[0].index)))
 
 
@@ -114,10 +114,33 @@ def _uniform(box: Box, stage_of: Sequence[str]) -> Iterator[Box]:
         yield from _uniform(child, stage_of)
 
 
-def _stage(name: str, parts: Sequence[Box]) -> Box:
+def _undeclared(members: Mapping[str, Sequence[Box]]) -> Iterator[Box]:
+    """The stages of a network that declares none: what runs together.
+
+    What the network does itself before and behind the modules of a stage is part of none, and a stage that another
+    one interrupts is two.
+    """
+    order = sorted((part.ops[0].index, name) for name, parts in members.items() for part in parts)
+    for name, parts in members.items():
+        modules = [n for n, part in enumerate(parts) if part.role == "module"] or [len(parts)]
+        yield from (*parts[: modules[0]], *parts[modules[-1] + 1 :])
+        number, last = 0, -1
+        together: list[Box] = []
+        for part in parts[modules[0] : modules[-1] + 1]:
+            place = order.index((part.ops[0].index, name))
+            if together and place != last + 1:
+                yield _stage(name, together, number)
+                number, together = number + 1, []
+            together.append(part)
+            last = place
+        if together:
+            yield _stage(name, together, number)
+
+
+def _stage(name: str, parts: Sequence[Box], number: int = 0) -> Box:
     """The stage of that name. Where it is one module, its parts are that module's."""
     ops = tuple(sorted((op for part in parts for op in part.ops), key=lambda op: op.index))
     paths = dict.fromkeys(part.path for part in parts if part.type)
     if len(parts) == 1 and parts[0].children:
-        return Box("stage", f"{name}:", parts[0].path, parts[0].type, name, ops, parts[0].children)
-    return Box("stage", f"{name}:", ", ".join(paths), "", name, ops, tuple(parts))
+        return Box("stage", f"{name}:{number or ''}", parts[0].path, parts[0].type, name, ops, parts[0].children)
+    return Box("stage", f"{name}:{number or ''}", ", ".join(paths), "", name, ops, tuple(parts))

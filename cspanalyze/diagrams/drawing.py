@@ -68,10 +68,10 @@ class _Drawing:
             heading, path = title_of(part.members, self.graph)
             if part.parts:
                 self.frames.append(Frame(box.id, heading, path, frame, said, count, growing, figures, lit))
-                self._note_turns(part)
+                self._note_turns(part, twins)
                 self.add(part.parts, box.id, (*copies, part.members))
                 continue
-            self._note_turns(part)
+            self._note_turns(part, twins)
             self.layers[box.id] = sum(twin.weighted for twin in part.members)
             for twin in twins:
                 for op in twin.ops:
@@ -92,12 +92,12 @@ class _Drawing:
                 )
             )
 
-    def _note_turns(self, part: Seen) -> None:
+    def _note_turns(self, part: Seen, twins: Sequence[Box]) -> None:
         """Remember for every operation of repeated boxes which of them it is in."""
-        if len(part.members) > 1:
-            for turn, member in enumerate(part.members):
-                for op in member.ops:
-                    self.turns[op.index] = (*self.turns.get(op.index, ()), (part.box.id, turn))
+        count = len(part.members)
+        for number, twin in enumerate(twins if count > 1 else ()):
+            for op in twin.ops:
+                self.turns[op.index] = (*self.turns.get(op.index, ()), (part.box.id, number % count))
 
     def _grows(self, members: Sequence[Box]) -> bool:
         first, last = (self._shapes([member]) for member in (members[0], members[-1]))
@@ -186,7 +186,7 @@ class _Drawing:
 
 
 def _twins(part: Seen, copies: Sequence[Sequence[Box]]) -> list[Box]:
-    """All boxes that are drawn as this one: its own members, in each of the equal boxes around it."""
+    """All boxes that are drawn as this one: its own members in order, then those in each of the equal boxes around."""
     found = list(part.members)
     for members in reversed(copies):
         first = members[0]

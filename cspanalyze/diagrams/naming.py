@@ -104,7 +104,8 @@ def details(box: Box, graph: ModelGraph) -> tuple[str, ...]:
         return (*details(head, graph), *(word(op, graph) for part in others for op in _spoken(part)))
     if box.role == "op" or box.weighted > 1 or not box.type:
         return ()
-    telling = _telling(box)
+    named = box.role == "stage" and box.label != box.path  # its title is its name
+    telling = None if named else _telling(box)
     return tuple(dict.fromkeys(word(op, graph) for op in _spoken(box) if op is not telling))
 
 

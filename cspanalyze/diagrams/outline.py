@@ -61,8 +61,11 @@ class Outline:
 def outline(graph: ModelGraph, title: str, metrics: Sequence[Metric] = METRICS) -> Outline:
     """The outline of a traced network."""
     work = _Work(graph.forward_part, metrics)
+    root = boxes(work.graph)
+    passed = [op for box in root.children if not work.wiring.shows(box) for op in box.ops]
+    work.costing.move({op.index: work.wiring.home(op) for op in passed})
     work.add_terminals("input", work.graph.inputs)
-    work.add(boxes(work.graph).children, -1, "")
+    work.add(root.children, -1, "")
     work.add_terminals("output", work.graph.outputs)
     subtitle = " + ".join(shape_text([graph.spec(value).shape], 0) for value in graph.inputs)
     return Outline(title, subtitle, tuple(work.entries), tuple(work.links()), work.costing.totals)

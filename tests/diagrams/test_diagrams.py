@@ -44,7 +44,17 @@ def test_laws_on_edge_nets(net) -> None:
         check_laws(diagram(graph, level, METRICS))
 
 
-@pytest.mark.parametrize("name", ["resnet50", "densenet121", "timm:vit_tiny_patch16_224", "timm:convnext_atto"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "resnet50",
+        "densenet121",
+        "timm:vit_tiny_patch16_224",
+        "timm:convnext_atto",
+        "timm:crossvit_9_240",
+        "timm:selecsls42b",
+    ],
+)
 def test_laws_on_networks(graph_of, name) -> None:
     graph = graph_of(name)
     for level in LEVELS:

@@ -54,6 +54,8 @@ class GraphOptions(TwinOptions):
             UsageError: options contradict each other.
         """
         super().check()
+        if self.control:
+            raise UsageError("--control is for figures: a picture shows one twin")
         if self.csp and self.against:
             raise UsageError("--csp and --against contradict each other: a picture compares two networks")
         if self.output.lower().endswith((".html", ".htm")) and (

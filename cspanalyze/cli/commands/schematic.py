@@ -34,6 +34,8 @@ class SchematicOptions(TwinOptions):
             UsageError: options contradict each other.
         """
         super().check()
+        if self.control:
+            raise UsageError("--control is for figures: a picture shows one twin")
         if self.every_fusion and not self.csp:
             raise UsageError("--every-fusion draws the CSP twin: add --csp to ask for one")
         if self.every_fusion and self.fusion:

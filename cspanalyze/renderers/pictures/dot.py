@@ -118,7 +118,9 @@ class _Writer:
         for node in self._bypasses_last():
             if node.frame == frame:
                 yield self._node(node)
-        for inner in self.diagram.frames:
+        # From left to right Graphviz stacks upwards: the first of two networks belongs on top.
+        upwards = self.look.direction == "horizontal" and not frame
+        for inner in reversed(self.diagram.frames) if upwards else self.diagram.frames:
             if inner.frame == frame:
                 yield f"subgraph cluster_{self.ids[inner.id]} {{"
                 line = self.palette.highlight if inner.highlighted else self.palette.frame_line
