@@ -68,9 +68,10 @@ def with_traffic(report: Report, graph: ModelGraph, grouping: Grouping, traffic:
     from cspanalyze.roofline import roofline
 
     reading = traffic.readings[number] if number < len(traffic.readings) else None
-    compared = reading is not None and reading.capacity is not None
-    kernels = traffic.kernels or ("cpu-onednn" if compared else traffic.profile.kernels)
-    capacity = reading.capacity if reading is not None and reading.capacity else traffic.onchip_bytes
+    # Where one network was simulated, all are modelled as that run was: the same kernels and capacity.
+    simulated = next((each.capacity for each in traffic.readings if each is not None and each.capacity), None)
+    kernels = traffic.kernels or (traffic.profile.kernels if simulated is None else "cpu-onednn")
+    capacity = simulated or traffic.onchip_bytes
     view = View(graph, grouping).forward
     found = cache_traffic(graph, (*CAPACITIES, capacity), kernels=kernels, concat=traffic.concat)
     at = found.capacities.index(capacity)
