@@ -3,8 +3,8 @@
     python benchmarks/cache_truth.py run        # minutes to an hour; writes results/cache_truth.csv
     python benchmarks/cache_truth.py compare    # the model as it is now against that file
 
-The rules of the model come from single operators on cold caches (`cache_operators.py`), not from these networks, but for
-`REVISED_AFTER`, which therefore stand apart in the summary.
+The rules of the model come from single operators on cold caches (`cache_operators.py`), not from these networks, except
+for `REVISED_AFTER`, which therefore stand apart in the summary.
 """
 
 from __future__ import annotations
