@@ -6,22 +6,19 @@ import inspect
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 from torch import nn
 
+from cspanalyze.csp.class_text import MARK, PART, ClassText, Made, identifier
 from cspanalyze.csp.stage import CSPStage
 from cspanalyze.csp.statements import expression, first_only
 from cspanalyze.errors import CspError
 from cspanalyze.graph import UPDATE, ModelGraph, ModuleCall, OpNode
 
-_MARK = "\x00"
-_PART = f"{_MARK}part{_MARK}"
 _LAYERS = (nn.Conv2d, nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm, nn.Linear)
 _LISTS = (nn.Sequential, nn.ModuleList)
 _PARENTS = (*_LAYERS, *_LISTS)
 _WEIGHTS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
-_WIDTH = 100
 _NAMES = ("y", "z", *(f"y{number}" for number in range(2, 400)))
 
 
@@ -36,34 +33,6 @@ def source_of(model: nn.Module, graph: ModelGraph, heading: str) -> str:
         CspError: a module or an operation can not be written down.
     """
     return _Writer(model, graph).text(heading)
-
-
-@dataclass
-class _Made:
-    """A class to be: `lines` with marks in place of `values`, and a made object for every child class in `parts`."""
-
-    name: str
-    parent: str
-    init: list[str]
-    forward: list[str]
-    values: list[str]
-    labels: list[str]
-    parts: list[_Made] = field(default_factory=list)
-
-    @property
-    def is_its_parent(self) -> bool:
-        """Whether the class does nothing that its parent, one of torch's layers, does not do."""
-        forward = ["def forward(self, x):", "x = super().forward(x)", "return x"]
-        return self.forward == forward and len(self.init) == 1 and not self.parts
-
-    @property
-    def flat(self) -> tuple[str, ...]:
-        """All values, those of the parts included."""
-        return (*self.values, *(value for part in self.parts for value in part.flat))
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        return (self.name, self.parent, *self.init, "", *self.forward, *(part.key for part in self.parts))
 
 
 class _Writer:
@@ -82,17 +51,17 @@ class _Writer:
     def text(self, heading: str) -> str:
         root = self._class("")
         every = list(_walk(root))
-        classes: dict[tuple[object, ...], list[_Made]] = {}
+        classes: dict[tuple[object, ...], list[Made]] = {}
         for made in every:
             classes.setdefault(made.key, []).append(made)
         taken: Counter[str] = Counter()
-        written: dict[tuple[object, ...], _Class] = {}
+        written: dict[tuple[object, ...], ClassText] = {}
         texts = []
         for key, instances in classes.items():
             name = instances[0].name
             taken[name] += 1
             shown = name if taken[name] == 1 else f"{name}{taken[name]}"
-            written[key] = _Class(shown, instances, written)
+            written[key] = ClassText(shown, instances, written)
             texts.append(written[key].text())
         body = "\n\n\n".join(texts)
         torch = "import torch\n" if "torch." in body.replace("torch.nn", "") else ""
@@ -100,10 +69,10 @@ class _Writer:
         ordered = "from collections import OrderedDict\n\n" if "OrderedDict(" in body else ""
         return f'"""{heading}"""\n\n{ordered}{torch}{functional}from torch import nn\n\n\n{body}\n'
 
-    def _class(self, path: str) -> _Made:
+    def _class(self, path: str) -> Made:
         module = self._modules[path]
         parent = next((kind for kind in type(module).__mro__ if kind in _PARENTS), nn.Module)
-        made = _Made(_identifier(type(module).__name__), f"nn.{parent.__name__}", [], [], [], [])
+        made = Made(identifier(type(module).__name__), f"nn.{parent.__name__}", [], [], [], [])
         if parent in _LISTS:
             items = [self._construct(_join(path, name), made, name) for name, _ in module.named_children()]
             listed = ", ".join(items)
@@ -130,7 +99,7 @@ class _Writer:
     def _is_called(self, path: str) -> bool:
         return any(name == path or name.startswith(f"{path}.") for name in self._calls)
 
-    def _construct(self, path: str, made: _Made, label: str) -> str:
+    def _construct(self, path: str, made: Made, label: str) -> str:
         """The expression that builds a module; custom classes become parts of `made`."""
         module = self._modules[path]
         if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
@@ -151,13 +120,13 @@ class _Writer:
             kind = next(kind for kind in type(module).__mro__ if kind in _LAYERS)
             return f"nn.{kind.__name__}({self._arguments(module, kind, made, label)})"
         made.parts.append(part)
-        return _PART
+        return PART
 
-    def _items(self, path: str, module: nn.Module, made: _Made, label: str) -> list[tuple[str, str]]:
+    def _items(self, path: str, module: nn.Module, made: Made, label: str) -> list[tuple[str, str]]:
         children = [name for name, _ in module.named_children()]
         return [(name, self._construct(_join(path, name), made, f"{label}_{name}")) for name in children]
 
-    def _sequence(self, path: str, module: nn.Module, made: _Made, label: str) -> str:
+    def _sequence(self, path: str, module: nn.Module, made: Made, label: str) -> str:
         """A plain sequence; equal members are written once."""
         before = len(made.parts)
         items = self._items(path, module, made, label)
@@ -165,12 +134,12 @@ class _Writer:
         new = made.parts[before:]
         if numbered and len(items) == len(new) > 1 and len({(part.key, *part.flat) for part in new}) == 1:
             del made.parts[before + 1 :]
-            return f"nn.Sequential(*({_PART} for _ in range({self._mark(made, len(items), 'depth')})))"
+            return f"nn.Sequential(*({PART} for _ in range({self._mark(made, len(items), 'depth')})))"
         if numbered:
             return f"nn.Sequential({', '.join(text for _, text in items)})"
         return f"nn.Sequential(OrderedDict({', '.join(f'{name}={text}' for name, text in items)}))"
 
-    def _arguments(self, module: nn.Module, kind: type[nn.Module], made: _Made, label: str) -> str:
+    def _arguments(self, module: nn.Module, kind: type[nn.Module], made: Made, label: str) -> str:
         texts = []
         positional = True
         for name, parameter in inspect.signature(kind.__init__).parameters.items():
@@ -198,78 +167,57 @@ class _Writer:
             texts.append(marked if positional else f"{name}={marked}")
         return ", ".join(texts)
 
-    def _mark(self, made: _Made, value: object, label: str) -> str:
+    def _mark(self, made: Made, value: object, label: str) -> str:
         made.values.append(repr(value))
         made.labels.append(label)
-        return f"{_MARK}{len(made.values) - 1}{_MARK}"
+        return f"{MARK}{len(made.values) - 1}{MARK}"
 
-    def _forward(self, path: str, made: _Made) -> None:
+    def _forward(self, path: str, made: Made) -> None:
         call = self._calls.get(path)
         if call is None:
-            raise CspError(f"{path} ({self._modules[path].__class__.__name__}) is never called")
+            raise CspError(f"{path} ({type(self._modules[path]).__name__}) is never called")
         items: list[OpNode | ModuleCall] = [*self._own.get(call.index, []), *self._children.get(call.index, [])]
         items.sort(key=lambda item: (item.index, 1) if isinstance(item, OpNode) else (item.start, 0))
-        reads = [list(item.inputs) for item in items]
-        last = {value: at for at, values in enumerate(reads) for value in values}
-        last.update(dict.fromkeys(call.outputs, len(items)))
-        names = {value: "x" if at == 0 else f"x{at + 1}" for at, value in enumerate(call.inputs)}
-        free = [*_NAMES]
         prefix = f"{path}." if path else ""
+        variables = _Variables(call, items)
 
         def name(value: int) -> str:
-            if value in names:
-                return names[value]
+            if value in variables.names:
+                return variables.names[value]
             found = self._graph.values[value]
             if found.kind in ("parameter", "buffer") and found.name.startswith(prefix):
                 return "self." + found.name.removeprefix(prefix)
             raise CspError(f"{path or 'the model'} reads a tensor from outside its inputs")
 
         for at, item in enumerate(items):
-            kept = [value for value in item.outputs if value in last and (last[value] > at)]
             if isinstance(item, ModuleCall):
-                module = self._modules.get(item.module)
-                if module is None:
+                child = item.module.removeprefix(prefix)
+                if item.module not in self._modules:
                     raise CspError(f"{item.module} is made during the forward pass")
-                if isinstance(module, nn.Identity) and not item.module.removeprefix(prefix).count("."):
-                    continue
-                text = f"{_reference(item.module.removeprefix(prefix))}({', '.join(map(name, item.inputs))})"
-                outputs = list(item.outputs)
+                if isinstance(self._modules[item.module], nn.Identity) and "." not in child:
+                    continue  # nor is it among the children
+                text = f"{_reference(child)}({', '.join(map(name, item.inputs))})"
+            elif item.target == UPDATE:
+                raise CspError(f"{path or 'the model'} writes into a part of a tensor")
             else:
-                if item.target == UPDATE:
-                    raise CspError(f"{path or 'the model'} writes into a part of a tensor")
                 text = self._statement(item, made, path, name)
-                outputs = list(item.outputs[:1] if first_only(item) else item.outputs)
-            if not kept:
-                continue
-            targets = []
-            for value in outputs:
-                reusable = [
-                    n for v, n in names.items() if last.get(v, -1) <= at and n not in targets and v not in item.outputs
-                ]
-                reused = [names[v] for v in reads[at] if v in names and names[v] in reusable]
-                if value in names and isinstance(item, ModuleCall):
-                    target = names[value]
-                elif reused:
-                    target = reused[0]
-                else:
-                    target = next(n for n in free if n not in names.values() and n not in targets)
-                targets.append(target)
-            for value, target in zip(outputs, targets, strict=True):
-                names = {v: n for v, n in names.items() if n != target or v == value}
-                names[value] = target
-            if text != targets[0]:
-                made.forward.append(f"{', '.join(targets)} = {text}")
+            if variables.is_read_after(item, at):
+                targets = variables.assign(item, at)
+                made.forward += [f"{', '.join(targets)} = {text}"] if targets != [text] else []
         made.forward.append(f"return {', '.join(map(name, call.outputs))}")
+        self._head(call, made)
+
+    def _head(self, call: ModuleCall, made: Made) -> None:
+        """Put the signature in front; inputs that are only joined are any number."""
         inputs = ["x" if at == 0 else f"x{at + 1}" for at in range(len(call.inputs))]
         joined = f"torch.cat(({', '.join(inputs)}{',' if len(inputs) == 1 else ''}), "
-        if made.forward[0].startswith(f"x = {joined}") and not any(
-            _reads(line, inputs[1:]) for line in made.forward[1:]
-        ):
-            made.forward[0] = made.forward[0].replace(joined, "torch.cat(x, ")
+        first, *rest = made.forward
+        if first.startswith(f"x = {joined}") and not any(_reads(line, inputs[1:]) for line in rest):
+            made.forward[0] = first.replace(joined, "torch.cat(x, ")
             inputs = ["*x"]
         made.forward.insert(0, f"def forward({', '.join(['self', *inputs])}):")
 
-    def _statement(self, op: OpNode, made: _Made, path: str, name: object) -> str:
+    def _statement(self, op: OpNode, made: Made, path: str, name: object) -> str:
         base = next((kind for kind in type(self._modules[path]).__mro__ if kind in _LAYERS), None)
         own = {"batch_norm": nn.BatchNorm2d}.get(op.name)
         if own is not None and base is own and len(op.inputs) == 5:
@@ -280,105 +228,41 @@ class _Writer:
         return re.sub(r"(?<![\w.])(?<!e-)\d+(?![\w.])", lambda found: self._mark(made, int(found.group()), label), text)
 
 
-class _Class:
-    """A class for all modules that differ only in numbers; those that differ are arguments."""
+class _Variables:
+    """What the values of one forward are called: a name is free again after the last statement that reads it."""
 
-    def __init__(self, name: str, instances: list[_Made], written: dict[tuple[object, ...], _Class]) -> None:
-        self.name, self._made, self._written = name, instances[0], written
-        columns = list(zip(*(self._values(made) for made in instances), strict=True))
-        labels = self._labels(instances[0])
-        self._columns: list[tuple[str, ...]] = []
-        self._names: list[str] = []
-        self._at: dict[int, int] = {}
-        for position, column in enumerate(columns):
-            if len(set(column)) == 1:
-                continue
-            if column not in self._columns:
-                self._columns.append(column)
-                self._names.append(_unique(_parameter(labels[position]), self._names))
-            self._at[position] = self._columns.index(column)
-        self._constants = [column[0] for column in columns]
-        self._rows = {id(made): index for index, made in enumerate(instances)}
+    def __init__(self, call: ModuleCall, items: Sequence[OpNode | ModuleCall]) -> None:
+        self.names = {value: "x" if at == 0 else f"x{at + 1}" for at, value in enumerate(call.inputs)}
+        self._last = {value: at for at, item in enumerate(items) for value in item.inputs}
+        self._last.update(dict.fromkeys(call.outputs, len(items)))
 
-    def arguments(self, made: _Made) -> list[str]:
-        """What an instance is built with."""
-        return [column[self._rows[id(made)]] for column in self._columns]
+    def is_read_after(self, item: OpNode | ModuleCall, at: int) -> bool:
+        """Whether anything that a statement makes is read by a later one."""
+        return any(self._last.get(value, -1) > at for value in item.outputs)
 
-    def text(self) -> str:
-        counter = iter(range(len(self._made.values), len(self._constants)))
-        parts = iter(self._made.parts)
-
-        def filled(line: str) -> str:
-            def put(found: re.Match[str]) -> str:
-                if found.group(1) != "part":
-                    return self._shown(int(found.group(1)))
-                inner = self._written[next(parts).key]
-                return f"{inner.name}({', '.join(self._shown(next(counter)) for _ in inner._columns)})"
-
-            return re.sub(f"{_MARK}(\\w+){_MARK}", put, line)
-
-        init = [filled(line) for line in self._made.init]
-        forward = [filled(line) for line in self._made.forward]
-        for name in self._names:  # what the forward reads is kept
-            kept = [re.sub(rf"(?<![\w.=]){name}(?![\w(=])", f"self.{name}", line) for line in forward]
-            init += [f"self.{name} = {name}"] if kept != forward else []
-            forward = kept
-        arguments = ", ".join(["self", *self._names])
-        lines = [f"class {self.name}({self._made.parent}):", f"    def __init__({arguments}):"]
-        if not init or not init[0].startswith("super()"):
-            lines.append("        super().__init__()")
-        if len(forward) > 2 and forward[-2].startswith(f"{forward[-1].removeprefix('return ')} = "):
-            forward[-2:] = [f"return {forward[-2].partition(' = ')[2]}"]
-        lines += wrapped(init, 8)
-        lines += ["", f"    {forward[0]}", *wrapped(forward[1:], 8)]
-        return "\n".join(lines)
-
-    def _shown(self, position: int) -> str:
-        return self._names[self._at[position]] if position in self._at else self._constants[position]
-
-    def _values(self, made: _Made) -> list[str]:
-        return [*made.values, *(value for part in made.parts for value in self._written[part.key].arguments(part))]
-
-    def _labels(self, made: _Made) -> list[str]:
-        return [*made.labels, *(name for part in made.parts for name in self._written[part.key]._names)]
+    def assign(self, item: OpNode | ModuleCall, at: int) -> list[str]:
+        """Names for what statement `at` makes, those of inputs that nothing reads afterwards first."""
+        outputs = item.outputs[:1] if isinstance(item, OpNode) and first_only(item) else item.outputs
+        kept = {name for value, name in self.names.items() if self._last.get(value, -1) > at or value in outputs}
+        targets: list[str] = []
+        for value in outputs:
+            reused = [self.names[read] for read in item.inputs if read in self.names and self.names[read] not in kept]
+            if value in self.names:  # a module that hands its input on
+                target = self.names[value]
+            else:
+                unused = (name for name in _NAMES if name not in self.names.values())
+                target = next(name for name in (*reused, *unused) if name not in targets)
+            targets.append(target)
+        for value, target in zip(outputs, targets, strict=True):
+            self.names = {other: name for other, name in self.names.items() if name != target or other == value}
+            self.names[value] = target
+        return targets
 
 
-def _walk(made: _Made) -> Iterator[_Made]:
+def _walk(made: Made) -> Iterator[Made]:
     for part in made.parts:
         yield from _walk(part)
     yield made
-
-
-def wrapped(lines: Sequence[str], indent: int, end: str = "") -> list[str]:
-    """Indented lines, each with `end`, the long ones broken at the commas of their outermost brackets."""
-    found = []
-    for line in lines:
-        pieces = _pieces(line) if indent + len(line) + len(end) > _WIDTH else None
-        if pieces is None:
-            found.append(" " * indent + line + end)
-        else:
-            head, items, tail = pieces
-            comma = "," if len(items) > 1 else ""
-            found += [" " * indent + head, *wrapped(items, indent + 4, comma), " " * indent + tail + end]
-    return found
-
-
-def _pieces(line: str) -> tuple[str, list[str], str] | None:
-    """What stands before, in and behind the first brackets of a line, what is in them apart; None if it has none."""
-    start = next((at for at, sign in enumerate(line) if sign in "([{"), None)
-    if start is None:
-        return None
-    items, depth = [""], 0
-    for at in range(start + 1, len(line)):
-        sign = line[at]
-        if sign in ")]}" and not depth:
-            return (line[: start + 1], [item.strip() for item in items], line[at:]) if any(items) else None
-        depth += (sign in "([{") - (sign in ")]}")
-        if sign == "," and not depth:
-            items.append("")
-        else:
-            items[-1] += sign
-    return None
 
 
 def _reads(line: str, names: Sequence[str]) -> bool:
@@ -391,24 +275,3 @@ def _join(path: str, name: str) -> str:
 
 def _reference(path: str) -> str:
     return re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", f"self.{path}")
-
-
-def _identifier(name: str) -> str:
-    return re.sub(r"\W", "_", name)
-
-
-def _parameter(label: str) -> str:
-    short = {"in_channels": "in", "out_channels": "out", "in_features": "in", "out_features": "out"}
-    for long, brief in short.items():
-        label = label.replace(long, brief)
-    name = _identifier(label.removeprefix("self_"))
-    return f"arg_{name}" if not name.isidentifier() or name in ("in", "out") else name
-
-
-def _unique(name: str, taken: list[str]) -> str:
-    number = 2
-    unique = name
-    while unique in taken:
-        unique = f"{name}{number}"
-        number += 1
-    return unique

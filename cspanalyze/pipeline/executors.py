@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 from cspanalyze.errors import UsageError
@@ -32,11 +33,11 @@ def cluster(address: str) -> Iterator[Executor]:
         UsageError: dask.distributed is not installed, or nobody answers at the address.
     """
     try:
-        from distributed import Client
+        distributed: Any = import_module("distributed")  # not typed
     except ImportError as error:
         raise UsageError("--scheduler needs dask.distributed: pip install 'cspanalyze[cluster]'") from error
     try:
-        client: Any = Client(address, timeout="10s", set_as_default=False)  # type: ignore[no-untyped-call]
+        client = distributed.Client(address, timeout="10s", set_as_default=False)
     except (OSError, ValueError) as error:
         raise UsageError(f"no Dask scheduler answers at {address}") from error
     try:

@@ -114,7 +114,8 @@ def traced_twins(
     traced = []
     for name, twin in twins.items():
         loaded = in_layout(replace(base.loaded, model=twin.model, notes=twin.notes, guessed=False), layout)
-        traced.append(Traced(loaded, _graph(loaded, train, real=base.graph.method != "meta"), name))
+        graph = _in_the_stages_of(base.graph, _graph(loaded, train, real=base.graph.method != "meta"))
+        traced.append(Traced(loaded, graph, name))
     made = next(iter(twins.values())).changes
     return traced, tuple(replace(change, stage=_stage_name(change.stage, base.graph)) for change in made)
 
@@ -175,6 +176,17 @@ def _graph(loaded: Loaded, train: bool = False, *, real: bool = False) -> ModelG
         real=real,
     )
     return replace(graph, plan=read_plan(loaded.model))
+
+
+def _in_the_stages_of(base: ModelGraph, graph: ModelGraph) -> ModelGraph:
+    """The graph of a twin; where its architecture is not recognised, with the stages of the base and unknown parts."""
+    if base.plan is None:
+        return graph
+    names = [stage.name for stage in base.plan.stages]
+    if graph.plan is not None and [stage.name for stage in graph.plan.stages] == names:
+        return graph
+    stages = tuple(replace(stage, parts=None) for stage in base.plan.stages)
+    return replace(graph, plan=replace(base.plan, stages=stages))
 
 
 def _needs_data(error: TraceError) -> bool:

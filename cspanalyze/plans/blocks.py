@@ -29,6 +29,8 @@ def read_block(module: nn.Module) -> Block:
             gate = _gate_of(found)
         elif any(isinstance(layer, nn.Conv1d | nn.Conv3d) for layer in child.modules()):
             raise Unknown(f"{type(module).__name__} with a convolution that is not 2-d")
+        elif any(isinstance(layer, nn.Linear) for layer in child.modules()) and name not in _GATES:
+            raise Unknown(f"{type(module).__name__} with a linear layer, or a whole stage of such")
         elif name not in _GATES:
             path += convolutions(child)
             _refuse_poolings(child)

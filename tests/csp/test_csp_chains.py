@@ -180,3 +180,13 @@ def test_groups_that_admit_no_gamma() -> None:
     )
     with pytest.raises(CspError, match="C = 40 with groups = 20 admits no gamma at all"):
         to_csp(model, IMAGE)
+
+
+def test_a_twin_stands_beside_its_base_stage_by_stage() -> None:
+    from cspanalyze.pipeline import Csp, compare
+
+    made = compare("timm:convnext_atto", csp=Csp(control=True), metrics=["macs", "cio_closed_form"])
+    assert {report.groups for report in made.variants} == {made.base.groups}
+    twin = made.variants[0]
+    assert all(twin.result("macs").of(group) for group in made.base.groups)
+    assert "cio_closed_form" not in twin.metrics  # its stages match no known architecture
