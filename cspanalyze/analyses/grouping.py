@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Collection, Container
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -25,12 +25,13 @@ class Grouping:
     of_parameter: tuple[str, ...]
 
     @classmethod
-    def of(cls, graph: ModelGraph, by: By = "stage", depth: int | None = None) -> Grouping:
+    def of(cls, graph: ModelGraph, by: By = "stage", depth: int | None = None, whole: Collection[str] = ()) -> Grouping:
         """Group a graph.
 
         `stage`: the stages that the architecture declares, or where none are known the coarsest cut through the module
-        tree in which no row holds more than half of all MACs. `module`: module paths down to `depth` names (all of
-        them if None). `layer`: the innermost module, one row per call. `op`: the operator.
+        tree in which no row holds more than half of all MACs, never through a module of `whole`. `module`: module paths
+        down to `depth` names (all of them if None). `layer`: the innermost module, one row per call. `op`: the
+        operator.
 
         Raises:
             UsageError: an unknown `by`, or a depth that is not positive.
@@ -38,7 +39,7 @@ class Grouping:
         if depth is not None and depth < 1:
             raise UsageError(f"--depth must be 1 or more, got {depth}")
         if by == "stage":
-            of_op, of_parameter = _by_stage(graph)
+            of_op, of_parameter = _by_stage(graph, whole)
         elif by == "module":
             of_op, of_parameter = _by_path(graph, lambda path: _cut(path, depth))
         elif by == "layer":
@@ -83,13 +84,13 @@ def _first_reader(graph: ModelGraph, of_op: list[str]) -> list[str]:
     return groups
 
 
-def _by_stage(graph: ModelGraph) -> tuple[list[str], list[str]]:
+def _by_stage(graph: ModelGraph, whole: Collection[str]) -> tuple[list[str], list[str]]:
     plan = graph.plan
     if plan is not None:
         names = [stage.name for stage in plan.stages]
         find = cache(lambda path: stage.name if (stage := plan.stage_of(path)) is not None else "")
     else:
-        cut = _with_stem_and_head(graph, _coarsest_cut(graph))
+        cut = _with_stem_and_head(graph, _coarsest_cut(graph, whole))
         names = list(dict.fromkeys(cut.values())) or ["(network)"]
         find = cache(lambda path: cut.get(_longest_prefix(path, cut), ""))
     # What runs outside every stage (a flatten in the root's forward) belongs to the stage that ran before it.
@@ -120,7 +121,7 @@ def _with_stem_and_head(graph: ModelGraph, cut: list[str]) -> dict[str, str]:
     return {path: "stem" if index < start else "head" if index > stop else path for index, path in enumerate(ordered)}
 
 
-def _coarsest_cut(graph: ModelGraph) -> list[str]:
+def _coarsest_cut(graph: ModelGraph, whole: Collection[str]) -> list[str]:
     """Module paths such that no part that can be divided holds more than half of the MACs."""
     macs: dict[str, int] = {}
     for op in graph.forward_part.ops:
@@ -137,7 +138,7 @@ def _coarsest_cut(graph: ModelGraph) -> list[str]:
     total = macs.get("", 0)
     cut = children.get("", [])
     while True:
-        heavy = [path for path in cut if 2 * macs.get(path, 0) > total and path in children]
+        heavy = [path for path in cut if 2 * macs.get(path, 0) > total and path in children and path not in whole]
         if not heavy:
             return cut
         finer = [part for path in cut for part in (children[path] if path in heavy else [path])]

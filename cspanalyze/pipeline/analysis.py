@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -93,8 +93,12 @@ def compare(
     """
     base = traced_of(loaded_of(model, inputs, kwargs, _layout(traffic)), train)
     twins, changes = traced_twins(base, csp, train, _layout(traffic))
-    variants = [report_of(twin, metrics, by, depth, traffic, number) for number, twin in enumerate(twins, 1)]
-    comparison = Comparison(report_of(base, metrics, by, depth, traffic), tuple(variants), changes)
+    changed = [change.stage for change in changes]
+    shown = [
+        report_of(network, metrics, by, depth, traffic, number, changed)
+        for number, network in enumerate([base, *twins])
+    ]
+    comparison = Comparison(shown[0], tuple(shown[1:]), changes)
     return replace(comparison, sentences=conclusions(comparison))
 
 
@@ -105,12 +109,16 @@ def report_of(
     depth: int | None,
     traffic: Traffic | None = None,
     number: int = 0,
+    whole: Collection[str] = (),
 ) -> Report:
-    """The named metrics of a traced network, with its traffic if asked for; `number` is its place among variants."""
+    """The named metrics of a traced network, with its traffic if asked for.
+
+    `number` is its place among variants; the modules of `whole` stay one row each.
+    """
     from cspanalyze.analyses import Grouping, run
 
     graph = traced.graph
-    grouping = Grouping.of(graph, by, depth)
+    grouping = Grouping.of(graph, by, depth, whole)
     report = Report(subject_of(traced), grouping.names, run(graph, metrics, grouping))
     return report if traffic is None else with_traffic(report, graph, grouping, traffic, number=number)
 
