@@ -9,6 +9,7 @@ from typing import Literal
 
 from cspanalyze.costs import cost_of
 from cspanalyze.errors import UsageError
+from cspanalyze.garbage import young_collections_only
 from cspanalyze.graph import ModelGraph
 
 By = Literal["stage", "module", "layer", "op"]
@@ -25,6 +26,7 @@ class Grouping:
     of_parameter: tuple[str, ...]
 
     @classmethod
+    @young_collections_only()
     def of(cls, graph: ModelGraph, by: By = "stage", depth: int | None = None, whole: Collection[str] = ()) -> Grouping:
         """Group a graph.
 
