@@ -10,9 +10,10 @@ from typing import Literal
 from cspanalyze.costs import cost_of
 from cspanalyze.errors import UsageError
 from cspanalyze.garbage import young_collections_only
-from cspanalyze.graph import ModelGraph
+from cspanalyze.graph import ModelGraph, OpNode
 
 By = Literal["stage", "module", "layer", "op"]
+WHOLE = "(network)"
 _MOST_STAGES = 24  # of a network that declares none: finer cuts are what --by module is for
 
 
@@ -93,14 +94,17 @@ def _by_stage(graph: ModelGraph, whole: Collection[str]) -> tuple[list[str], lis
         find = cache(lambda path: stage.name if (stage := plan.stage_of(path)) is not None else "")
     else:
         cut = _with_stem_and_head(graph, _coarsest_cut(graph, whole))
-        names = list(dict.fromkeys(cut.values())) or ["(network)"]
+        names = list(dict.fromkeys(cut.values())) or [WHOLE]
         find = cache(lambda path: cut.get(_longest_prefix(path, cut), ""))
-    # What runs outside every stage (a flatten in the root's forward) belongs to the stage that ran before it.
+    # What runs outside every stage (a flatten in the root's forward) belongs to the stage that ran before it; but what
+    # has MACs must not pass for another module's where rows are modules.
     current = names[0]
     of_op = []
     for op in graph.ops:
-        current = find(op.module) or current
-        of_op.append(current)
+        found = find(op.module)
+        current = found or current
+        own = not found and plan is None and names[0] != WHOLE and _macs(op, graph)
+        of_op.append("" if own else current)
     # A parameter held outside every stage (a position embedding in the root) belongs to the stage that reads it first.
     readers = _first_reader(graph, of_op)
     owners = [find(_owner(parameter.names[0])) for parameter in graph.parameters]
@@ -126,13 +130,14 @@ def _with_stem_and_head(graph: ModelGraph, cut: list[str]) -> dict[str, str]:
 def _coarsest_cut(graph: ModelGraph, whole: Collection[str]) -> list[str]:
     """Module paths such that no part that can be divided holds more than half of the MACs."""
     macs: dict[str, int] = {}
+    undivided = set(whole)
     for op in graph.forward_part.ops:
-        cost = cost_of(op, graph)
-        if cost is not None and cost.macs:
+        if (own := _macs(op, graph)) > 0:
+            undivided.add(op.module)  # its parts are not all of it
             parts = op.module.split(".") if op.module else []
             for depth in range(len(parts) + 1):
                 path = ".".join(parts[:depth])
-                macs[path] = macs.get(path, 0) + cost.macs
+                macs[path] = macs.get(path, 0) + own
     children: dict[str, list[str]] = {}
     for module in graph.modules:
         if module.path:
@@ -140,13 +145,18 @@ def _coarsest_cut(graph: ModelGraph, whole: Collection[str]) -> list[str]:
     total = macs.get("", 0)
     cut = children.get("", [])
     while True:
-        heavy = [path for path in cut if 2 * macs.get(path, 0) > total and path in children and path not in whole]
+        heavy = [path for path in cut if 2 * macs.get(path, 0) > total and path in children and path not in undivided]
         if not heavy:
             return cut
         finer = [part for path in cut for part in (children[path] if path in heavy else [path])]
         if len(finer) > _MOST_STAGES and len(cut) > 1:
             return cut
         cut = finer
+
+
+def _macs(op: OpNode, graph: ModelGraph) -> int:
+    cost = cost_of(op, graph)
+    return 0 if cost is None else cost.macs
 
 
 def _longest_prefix(path: str, cut: Container[str]) -> str:

@@ -31,9 +31,9 @@ def run_sweep(options: SweepOptions) -> None:
     """
     from cspanalyze.pipeline.sweeping import FIELDS, sweep, texts
 
+    models = matched(options)  # before the file is touched: a pattern may match nothing
     file = RowFile(Path(options.csv) if options.csv else None, FIELDS)
     there = {row[0] for row in file.begin(force=options.force, resume=options.resume)}
-    models = matched(options)
     left = [model for model in models if model not in there]
     failed, partly = 0, 0
     with (

@@ -36,7 +36,9 @@ def contrast(
         CspanalyzeError: there is no second network, or one cannot be built or traced on that input.
     """
     if len(models) < 2:
-        raise UsageError("one network has nothing to be compared with: name two or more, or ask for its twin by --csp")
+        raise UsageError(
+            "one network has nothing to be compared with: name two or more (its twin: `cspanalyze summary MODEL --csp`)"
+        )
     first = loaded_of(models[0])
     base = traced_of(first)
     others = [traced_of(on_the_same_input(model, first)) for model in models[1:]]

@@ -74,7 +74,7 @@ def _formulas(record: Record) -> list[str]:
 def _folding(grid: Grid) -> list[str]:
     if not folded_rows(grid):
         return []
-    return [f"{FOLDED}5 = five modules with equal figures in one row: its figures, and those below it, are of all five"]
+    return [f"{FOLDED}N = N modules with equal figures in one row: its figures, and those below it, are of all of them"]
 
 
 def _coverage(record: Record) -> list[str]:

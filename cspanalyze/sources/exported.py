@@ -42,7 +42,10 @@ def build(text: str, arguments: Mapping[str, Any], real: bool = False) -> Built:
         raise SourceError(f"{text} cannot be replayed: {error}") from error
     except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
         raise SourceError(f"{text} holds no graph in a form that is known here: export it again") from error
-    inputs = tuple(InputSpec(tuple(t.shape), str(t.dtype).removeprefix("torch.")) for t in model.example_inputs)
+    inputs = tuple(
+        InputSpec(tuple(t.shape), "" if t.is_floating_point() else str(t.dtype).removeprefix("torch."))
+        for t in model.example_inputs
+    )
     return Built(model, inputs)
 
 

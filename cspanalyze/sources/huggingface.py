@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from cspanalyze.errors import SourceError
 from cspanalyze.sources.construction import construct, import_package, in_one_line
@@ -27,8 +27,9 @@ def installed() -> bool:
 def build(text: str, arguments: Mapping[str, Any], real: bool = False) -> Built:
     """Build the network of a configuration file; `arguments` replace entries of it.
 
-    The network is the one that `AutoModel` makes of it: no head. Code that the configuration names (`auto_map`) is
-    never executed, and nothing is ever downloaded.
+    The network is of the class that the file names first in `architectures`, or where it names none that transformers
+    has, the one that `AutoModel` makes of it: no head, and a note says so. Code that the configuration names
+    (`auto_map`) is never executed, and nothing is ever downloaded.
     """
     config = {**_read(Path(text)), **arguments}
     kind = config.pop("model_type", None)
@@ -45,8 +46,19 @@ def build(text: str, arguments: Mapping[str, Any], real: bool = False) -> Built:
         settings = transformers.AutoConfig.for_model(kind, **config)
     except Exception as error:
         raise SourceError(f"{text} is no configuration of {kind}: {in_one_line(error)}") from error
-    model, note = construct(transformers.AutoModel.from_config, {"config": settings}, f"hf:{text}", real)
-    return Built(model, _default_inputs(model, settings), note=note)
+    make, remark = _maker(transformers, settings)
+    model, note = construct(make, {"config": settings}, f"hf:{text}", real)
+    return Built(model, _default_inputs(model, settings), note="; ".join(filter(None, (note, remark))))
+
+
+def _maker(transformers: Any, settings: Any) -> tuple[Callable[..., Any], str]:
+    """What builds the network, and a remark if it leaves out the head that the configuration asks for."""
+    name = next(iter(getattr(settings, "architectures", None) or ()), "")
+    named: Any = getattr(transformers, str(name), None)
+    if isinstance(named, type) and issubclass(named, transformers.PreTrainedModel):
+        return cast("Any", named)._from_config, ""
+    remark = f"{name} is no class of transformers: " if name else "the configuration names no architecture: "
+    return transformers.AutoModel.from_config, f"{remark}counted without a head"
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -110,3 +110,11 @@ def test_a_network_too_large_for_real_numbers_is_not_filled(config: Any) -> None
     loaded = load(Request(config(**BERT), {"vocab_size": 10**12}))
     with pytest.raises(SourceError, match=r"its weights alone would take \d+\.\d GB"):
         loaded.with_data()
+
+
+def test_the_architecture_that_the_file_names_keeps_its_head(config: Any) -> None:
+    without = load(config(**BERT))
+    assert "counted without a head" in without.notes[-1]
+    with_head = load(config(**BERT, architectures=["BertForMaskedLM"]))
+    assert type(with_head.model).__name__ == "BertForMaskedLM"
+    assert not with_head.notes
