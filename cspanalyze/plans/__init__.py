@@ -9,8 +9,8 @@ from __future__ import annotations
 from torch import nn
 
 from cspanalyze.darknet.network import DarknetNet
-from cspanalyze.plans.families import FAMILIES, Named
-from cspanalyze.plans.layers import Unknown
+from cspanalyze.plans.families import FAMILIES, Groups, Named
+from cspanalyze.plans.layers import Unknown, convolutions
 from cspanalyze.plans.parts import read_parts
 from cspanalyze.stages import NetworkPlan, StagePlan
 
@@ -28,11 +28,17 @@ def read_plan(model: nn.Module) -> NetworkPlan | None:
         )
     for family, find_groups in FAMILIES.items():
         groups = find_groups(model)
-        if groups is not None:
+        if groups is not None and not _mostly_head(groups):
             stages = tuple(_read_stage(name, items) for name, items in groups)
             if any(stage.parts for stage in stages if stage.name not in ("stem", "head")):
                 return NetworkPlan(family, stages)
     return None
+
+
+def _mostly_head(groups: Groups) -> bool:
+    """Whether most convolutions come after the last stage: then the stages are further on (HRNet's only `layer1`)."""
+    counts = {name: sum(len(convolutions(module)) for _, module in items) for name, items in groups}
+    return 2 * counts.get("head", 0) > sum(counts.values())
 
 
 def _read_stage(name: str, items: Named) -> StagePlan:

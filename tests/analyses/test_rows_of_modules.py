@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import torch
 from torch import Tensor, nn
 
@@ -40,3 +42,8 @@ def test_a_module_with_work_of_its_own_is_one_row() -> None:
 def test_products_of_the_root_have_a_row() -> None:
     report = analyze(Product(), torch.rand(2, 8), metrics=["macs"])
     assert {group: report.result("macs").of(group) for group in report.groups} == {"": 128, "lin": 128, "other": 128}
+
+
+def test_what_follows_a_single_numbered_layer_is_no_head(timm: ModuleType) -> None:
+    groups = analyze("timm:hrnet_w18_small", metrics=["macs"]).groups
+    assert {"layer1", "stage2", "stage3", "stage4", "head"} <= set(groups)
