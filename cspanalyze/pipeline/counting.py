@@ -24,6 +24,10 @@ class Counted:
     def __init__(self, graph: Callable[[], ModelGraph]) -> None:
         self._graph = graph
 
+    def __repr__(self) -> str:
+        missing = sum(gap.count for gap in self.uncovered)
+        return f"<{self.forward_macs:,} MACs forward, {self.backward_macs:,} backward, {missing} operations uncovered>"
+
     @property
     def graph(self) -> ModelGraph:
         """Every operation in the order in which it ran, each with its `phase`; module paths begin with class names."""

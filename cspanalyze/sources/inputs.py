@@ -61,7 +61,11 @@ def given(model: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Loaded:
 
     Raises:
         SourceError: `model` is neither.
+        UsageError: a shape stands in place of a tensor.
     """
+    shape = next((arg for arg in args if _is_shape(arg)), None)
+    if shape is not None and not written(args, kwargs):
+        raise UsageError(f"inputs are tensors, and this is a shape: {tuple(shape)}; give torch.rand{tuple(shape)}")
     if isinstance(model, Loaded):
         fed = replace(model, args=tuple(args), kwargs=dict(kwargs), inputs=written(args, kwargs), guessed=False)
         return replace(fed, with_data=lambda: None)
@@ -76,6 +80,10 @@ def given(model: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Loaded:
     return replace(
         loaded, with_data=lambda: replace(loaded, args=_filled(loaded.args), kwargs=_filled(dict(loaded.kwargs)))
     )
+
+
+def _is_shape(value: Any) -> bool:
+    return isinstance(value, tuple | list) and len(value) > 1 and all(type(part) is int for part in value)
 
 
 def floating_dtype(model: nn.Module) -> torch.dtype:

@@ -268,3 +268,9 @@ def test_peak_memory_includes_the_inputs_of_a_model() -> None:
     with torch.no_grad(), cspanalyze.count() as counted:
         layer(x)
     assert counted.report(["peak_bytes"]).result("peak_bytes").total == 2 * 4 * 1000
+
+
+def test_what_it_prints(net: nn.Sequential, images: Tensor) -> None:
+    with cspanalyze.count() as counted:
+        net(images)
+    assert repr(counted) == f"<{2 * FORWARD:,} MACs forward, 0 backward, 0 operations uncovered>"

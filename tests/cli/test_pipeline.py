@@ -79,3 +79,8 @@ def test_what_is_no_network() -> None:
         analyze(3, metrics=["macs"])  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="unknown metric"):
         analyze("resnet18", metrics=["nosuch"])
+
+
+def test_a_shape_in_place_of_a_tensor_is_told() -> None:
+    with pytest.raises(UsageError, match=r"this is a shape: \(1, 3, 8, 8\); give torch.rand\(1, 3, 8, 8\)"):
+        analyze(nn.Conv2d(3, 3, 3), (1, 3, 8, 8))
