@@ -105,7 +105,7 @@ def gammas(text: str) -> tuple[float, ...]:
         raise UsageError(
             f"--gamma {text} cannot be read: expected numbers like 0.25,0.5 or a range like 0.1:0.9:0.1"
         ) from error
-    if outside := [number for number in found if not 0 < number < 1]:
+    if outside := [number for number in found if not (number.is_finite() and 0 < number < 1)]:
         raise UsageError(
             f"--gamma {float(outside[0]):g} is not possible: gamma is the share of channels that bypasses the blocks, "
             "so it must lie between 0 and 1"

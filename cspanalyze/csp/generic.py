@@ -32,6 +32,11 @@ def describe(chain: Chain) -> StageDescription:
     convs = [layer for layer in first.modules() if isinstance(layer, nn.Conv2d)]
     norms = [layer for layer in first.modules() if isinstance(layer, (*NORMS, nn.LayerNorm))]
     groups, reason = 1, ""
+    if not convs:
+        raise CspError(
+            f"{chain.links[0].path} ({type(first).__name__}) has a convolution that is no nn.Conv2d: only layers that "
+            "are modules can be narrowed"
+        )
     try:
         groups = lcm(*(block.step for block in blocks))
     except NarrowingError as error:

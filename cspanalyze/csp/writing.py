@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from torch import nn
+from torch import Tensor, nn
 
 from cspanalyze.csp.class_text import MARK, PART, ClassText, Made, identifier
 from cspanalyze.csp.stage import CSPStage
@@ -83,11 +83,11 @@ class _Writer:
         for name, tensor in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]:
             if name in inherited:
                 continue
-            empty = f"torch.empty({self._mark(made, tuple(tensor.shape), name)})"
+            start = self._start(made, tensor, name, path)
             if isinstance(tensor, nn.Parameter):
-                made.init.append(f"self.{name} = nn.Parameter({empty})")
+                made.init.append(f"self.{name} = nn.Parameter({start})")
             else:
-                made.init.append(f"self.register_buffer({name!r}, {empty})")
+                made.init.append(f"self.register_buffer({name!r}, {start})")
         for name, child in module.named_children() if parent not in _LISTS else ():
             if not name.isidentifier():
                 raise CspError(f"{_join(path, name)} has a name that no attribute can have")
@@ -95,6 +95,23 @@ class _Writer:
                 made.init.append(f"self.{name} = {self._construct(_join(path, name), made, name)}")
         self._forward(path, made)
         return made
+
+    def _start(self, made: Made, tensor: Tensor, name: str, path: str) -> str:
+        """What a tensor of a module's own holds before training: its constant, or small numbers drawn anew.
+
+        How it was drawn is not known, so a normal distribution of deviation .02 stands for it.
+
+        Raises:
+            CspError: it is no parameter, and its numbers are known to no one or too many to write down.
+        """
+        shape = self._mark(made, tuple(tensor.shape), name)
+        if not tensor.is_meta and tensor.numel() and bool((tensor == tensor.flatten()[0]).all()):
+            value = tensor.flatten()[0].item()
+            exact = float(f"{value:.7g}") if isinstance(value, float) else value
+            return f"torch.full({shape}, {self._mark(made, exact, f'{name}_value')})"
+        if isinstance(tensor, nn.Parameter) and tensor.is_floating_point():
+            return f"torch.randn({shape}).mul(0.02)"
+        raise CspError(f"{_join(path, name)} holds numbers that source would not have: write weights (.pt) instead")
 
     def _is_called(self, path: str) -> bool:
         return any(name == path or name.startswith(f"{path}.") for name in self._calls)

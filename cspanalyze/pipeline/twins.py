@@ -66,8 +66,9 @@ def _source(network: Loaded, csp: Csp) -> str:
     from cspanalyze.csp.writing import source_of
     from cspanalyze.tracing import trace
 
-    twin = _twin(network, csp)
-    graph = trace(twin.model, *network.args, kwargs=network.kwargs)
+    held = _with_numbers(network) or network  # the numbers of constants go into the source
+    twin = _twin(held, csp)
+    graph = trace(twin.model, *held.args, kwargs=held.kwargs)
     presets = " and ".join(dict.fromkeys(change.preset for change in twin.changes if not change.skipped))
     what = "The control" if csp.control else "The Cross Stage Partial twin"
     gamma = 0 if csp.control else csp.gamma
@@ -100,6 +101,8 @@ def _prove(text: str, twin: nn.Module, network: Loaded, csp: Csp) -> None:
             raise CspError("the source that was written has other parameters than the twin")
         if held is None:
             return
+        if any(not tensor.isfinite().all() for tensor in scope[type(twin).__name__]().state_dict().values()):
+            raise CspError("the source that was written holds numbers that are not finite")
         model = _twin(held, csp).model.eval()
         made = scope[type(twin).__name__]().eval()
         made.load_state_dict(model.state_dict())
