@@ -105,7 +105,7 @@ def import_package(name: str, prefix: str) -> ModuleType:
     except ModuleNotFoundError as error:
         missing = error.name or name
         raise SourceError(
-            f"{prefix}: names need the package {missing}, which is not installed: pip install timm torchvision"
+            f"{prefix}: names need the package {missing}, which is not installed: pip install {missing}"
         ) from error
     except Exception as error:
         raise SourceError(f"the package {name} cannot be imported: {in_one_line(error)}") from error
