@@ -27,7 +27,7 @@ def structures() -> list[list[str]]:
 
     from cspanalyze import trace, zoo
     from cspanalyze.analyses import Grouping
-    from cspanalyze.gradients import gradient_flow, gradient_results
+    from cspanalyze.gradient_flow import gradient_flow, gradient_results
     from cspanalyze.tracing import building
 
     rows = []
@@ -53,7 +53,7 @@ def one_pass(way: str, batch: int) -> dict[str, float]:
     import torch
 
     from cspanalyze import trace, zoo
-    from cspanalyze.gradients import gradient_flow
+    from cspanalyze.gradient_flow import gradient_flow
     from cspanalyze.measure.gradients import drawing, synthetic
 
     torch.set_num_threads(1)

@@ -20,8 +20,8 @@ from evidence_networks import INPUT, NETWORKS, build
 from measurement import RESULTS, hardware, software, write_csv
 
 from cspanalyze import trace
-from cspanalyze.gradients import Duplication, GradientFlow, duplication, gradient_flow
-from cspanalyze.gradients.measured import FIGURES, Draw, Estimate, estimate, paired_difference
+from cspanalyze.gradient_flow import Duplication, GradientFlow, duplication, gradient_flow
+from cspanalyze.gradient_flow.measured import FIGURES, Draw, Estimate, estimate, paired_difference
 from cspanalyze.graph import ModelGraph
 from cspanalyze.measure.gradients import Batches, digits, measure, train
 

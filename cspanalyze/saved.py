@@ -11,7 +11,7 @@ from typing import Any
 from cspanalyze import results, study
 from cspanalyze.diagrams.record import Diagram, diagram_from_json
 from cspanalyze.errors import UsageError
-from cspanalyze.gradients.record import GradientRecord, record_from_json
+from cspanalyze.gradient_flow.record import GradientRecord, record_from_json
 
 Saved = results.AnyRecord | study.Study | Diagram | tuple[GradientRecord, ...]
 SUFFIX, BASE = ".json", "base"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cspanalyze.diagrams.record import Diagram
 from cspanalyze.errors import UsageError
-from cspanalyze.gradients.record import GradientRecord
+from cspanalyze.gradient_flow.record import GradientRecord
 from cspanalyze.results import SCHEMA_VERSION, Comparison, Number, Record
 
 if TYPE_CHECKING:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cspanalyze.gradients import gradient_flow, slices
+from cspanalyze.gradient_flow import gradient_flow, slices
 from cspanalyze.graph import ModelGraph, OpNode
 
 
 class Reuse:
-    """M of `cspanalyze.gradients` (how many layers read a slice of channels), averaged over channels.
+    """M of `cspanalyze.gradient_flow` (how many layers read a slice of channels), averaged over channels.
 
     Of an arrow only those channels count that some layer behind it reads. Where channels are picked out behind the
     arrow's tensor, all of the slices that its readers share with it count.

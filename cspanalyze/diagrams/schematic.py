@@ -13,7 +13,7 @@ from cspanalyze.diagrams.boxes import boxes
 from cspanalyze.diagrams.levels import seen
 from cspanalyze.diagrams.wiring import Wiring
 from cspanalyze.errors import UsageError
-from cspanalyze.gradients import gradient_flow, transition_letters, weight_updates
+from cspanalyze.gradient_flow import gradient_flow, transition_letters, weight_updates
 from cspanalyze.graph import ModelGraph
 from cspanalyze.stages import (
     Block,

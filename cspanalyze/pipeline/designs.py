@@ -129,7 +129,7 @@ def misfit(row: DesignRow) -> bool:
 
 def _measured(design: Design) -> DesignRow:
     from cspanalyze.analyses import Grouping, run
-    from cspanalyze.gradients import duplication, gradient_flow
+    from cspanalyze.gradient_flow import duplication, gradient_flow
     from cspanalyze.pipeline.networks import loaded_of, traced_of, traced_twins
 
     network = traced_of(loaded_of(design.model))

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from cspanalyze.errors import TraceError, UsageError
-from cspanalyze.gradients import GradientFlow, duplication, gradient_flow, scopes
-from cspanalyze.gradients.conclusions import measured_conclusions
-from cspanalyze.gradients.measured import (
+from cspanalyze.gradient_flow import GradientFlow, duplication, gradient_flow, scopes
+from cspanalyze.gradient_flow.conclusions import measured_conclusions
+from cspanalyze.gradient_flow.measured import (
     Draw,
     GradientMeasurement,
     MeasuredNetwork,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cspanalyze.errors import UsageError
-from cspanalyze.gradients import (
+from cspanalyze.gradient_flow import (
     GradientFlow,
     GradientRecord,
     GradientRecords,
@@ -20,9 +20,9 @@ from cspanalyze.gradients import (
     units_matching,
     weight_updates,
 )
-from cspanalyze.gradients.conclusions import gradient_conclusions
-from cspanalyze.gradients.equations import StageUpdates
-from cspanalyze.gradients.per_layer import layer_groups, layer_results
+from cspanalyze.gradient_flow.conclusions import gradient_conclusions
+from cspanalyze.gradient_flow.equations import StageUpdates
+from cspanalyze.gradient_flow.per_layer import layer_groups, layer_results
 from cspanalyze.pipeline.networks import Csp, Traced, subject_of, traced_with_twins
 from cspanalyze.results import Comparison, Record, Report, StageChange
 

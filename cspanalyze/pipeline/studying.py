@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cspanalyze.diagrams import Diagram, diagram
 from cspanalyze.diagrams.beside import side_by_side
 from cspanalyze.errors import CspError
-from cspanalyze.gradients import GradientRecord, gradient_flow, gradient_record, scopes
+from cspanalyze.gradient_flow import GradientRecord, gradient_flow, gradient_record, scopes
 from cspanalyze.pipeline.analysis import report_of
 from cspanalyze.pipeline.contrasting import alignments_of, on_the_same_input
 from cspanalyze.pipeline.networks import Csp, Traced, loaded_of, traced_of, traced_twins

@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Sequence
 
-from cspanalyze.gradients import StageUpdates
+from cspanalyze.gradient_flow import StageUpdates
 from cspanalyze.renderers.style import Style, to_ascii
 from cspanalyze.results import SCHEMA_VERSION
 

@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Sequence
 
-from cspanalyze.gradients.measured import (
+from cspanalyze.gradient_flow.measured import (
     FIGURES,
     Estimate,
     GradientMeasurement,

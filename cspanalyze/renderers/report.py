@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from cspanalyze.diagrams.record import Diagram
 from cspanalyze.errors import OutputError, UsageError
-from cspanalyze.gradients import GradientRecord
+from cspanalyze.gradient_flow import GradientRecord
 from cspanalyze.hardware import DEFAULT, find_profile
 from cspanalyze.renderers.arrangement import report_grid
 from cspanalyze.renderers.document import document

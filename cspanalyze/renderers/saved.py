@@ -5,7 +5,7 @@ from __future__ import annotations
 from cspanalyze import study
 from cspanalyze.diagrams.record import Diagram
 from cspanalyze.errors import UsageError
-from cspanalyze.gradients.record import GradientRecord
+from cspanalyze.gradient_flow.record import GradientRecord
 from cspanalyze.renderers import FORMATS, Layout, Style, render
 from cspanalyze.renderers.layout import PLAIN
 from cspanalyze.renderers.listing import render_networks

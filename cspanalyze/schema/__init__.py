@@ -12,8 +12,8 @@ from importlib.resources import files
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from cspanalyze.gradients.measured import GradientMeasurement
-from cspanalyze.gradients.record import GradientRecords
+from cspanalyze.gradient_flow.measured import GradientMeasurement
+from cspanalyze.gradient_flow.record import GradientRecords
 from cspanalyze.results import KINDS, SCHEMA_VERSION
 
 _SCALARS: Mapping[type, str] = {str: "string", int: "integer", float: "number", bool: "boolean", NoneType: "null"}

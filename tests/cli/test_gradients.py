@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from cspanalyze import to_csp
-from cspanalyze.gradients import record_from_json
-from cspanalyze.gradients.conclusions import CAUTION, gradient_conclusions
-from cspanalyze.gradients.measured import measurement_from_json, measurement_to_json
-from cspanalyze.gradients.per_layer import layer_results
+from cspanalyze.gradient_flow import record_from_json
+from cspanalyze.gradient_flow.conclusions import CAUTION, gradient_conclusions
+from cspanalyze.gradient_flow.measured import measurement_from_json, measurement_to_json
+from cspanalyze.gradient_flow.per_layer import layer_results
 from cspanalyze.pipeline import Csp
 from cspanalyze.pipeline.gradient_measurement import Measuring, measure_gradients
 from cspanalyze.pipeline.gradients import study_gradients

@@ -76,7 +76,7 @@ def test_a_diagram_becomes_a_picture_again(run: Any, folder: Path) -> None:
 
 
 def test_gradient_records_become_a_page(run: Any, folder: Path) -> None:
-    from cspanalyze.gradients.record import record_to_json
+    from cspanalyze.gradient_flow.record import record_to_json
     from cspanalyze.pipeline.studying import study
 
     (record,) = study(["resnet18"]).gradients

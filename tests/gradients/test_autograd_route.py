@@ -12,7 +12,7 @@ from gradients.test_reference_values import CASES
 from torch import Tensor, nn
 
 from cspanalyze import to_csp, trace
-from cspanalyze.gradients import gradient_flow
+from cspanalyze.gradient_flow import gradient_flow
 from cspanalyze.zoo import create
 
 LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.Linear, nn.Embedding)

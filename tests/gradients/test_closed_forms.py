@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from cspanalyze import trace
-from cspanalyze.gradients import closed_forms, duplication, gradient_flow, path_spectra
-from cspanalyze.gradients.closed_forms import TermCount
+from cspanalyze.gradient_flow import closed_forms, duplication, gradient_flow, path_spectra
+from cspanalyze.gradient_flow.closed_forms import TermCount
 
 
 def traced(model: nn.Module) -> TermCount:

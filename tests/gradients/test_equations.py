@@ -11,7 +11,14 @@ from torch import nn
 
 from cspanalyze import ModelGraph, to_csp, trace
 from cspanalyze.analyses import Grouping
-from cspanalyze.gradients import StageUpdates, gradient_flow, scopes, transition_letters, units_matching, weight_updates
+from cspanalyze.gradient_flow import (
+    StageUpdates,
+    gradient_flow,
+    scopes,
+    transition_letters,
+    units_matching,
+    weight_updates,
+)
 from cspanalyze.plans import read_plan
 from cspanalyze.tracing import building
 from cspanalyze.zoo import create

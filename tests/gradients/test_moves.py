@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from cspanalyze import trace
-from cspanalyze.gradients import gradient_flow
+from cspanalyze.gradient_flow import gradient_flow
 
 Move = Callable[[Tensor], Tensor]
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from cspanalyze import ModelGraph, trace
 from cspanalyze.analyses import Grouping, run
-from cspanalyze.gradients import GradientFlow, duplication, gradient_flow, gradient_results, scopes
+from cspanalyze.gradient_flow import GradientFlow, duplication, gradient_flow, gradient_results, scopes
 from cspanalyze.plans import read_plan
 from cspanalyze.tracing import building
 from cspanalyze.zoo import create

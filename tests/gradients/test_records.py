@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from cspanalyze import ModelGraph, trace
 from cspanalyze.analyses import Grouping
 from cspanalyze.errors import UsageError
-from cspanalyze.gradients import (
+from cspanalyze.gradient_flow import (
     METRICS,
     closed_forms,
     duplication,
@@ -270,5 +270,5 @@ def test_what_is_taken_apart_and_put_together_is_stored_as_one() -> None:
 
 
 def test_torch_is_not_imported() -> None:
-    code = "import sys, cspanalyze.gradients; assert not {'torch', 'numpy', 'cattrs'} & set(sys.modules)"
+    code = "import sys, cspanalyze.gradient_flow; assert not {'torch', 'numpy', 'cattrs'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -11,7 +11,7 @@ from gradients import reference_nets as nets
 from torch import nn
 
 from cspanalyze import trace
-from cspanalyze.gradients import Duplication, GradientFlow, duplication, gradient_flow, path_extents, path_spectra
+from cspanalyze.gradient_flow import Duplication, GradientFlow, duplication, gradient_flow, path_extents, path_spectra
 
 
 def flow_of(model: nn.Module) -> GradientFlow:

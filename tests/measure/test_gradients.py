@@ -16,8 +16,8 @@ from torch.utils.checkpoint import checkpoint
 
 from cspanalyze import to_csp, trace
 from cspanalyze.errors import UsageError
-from cspanalyze.gradients import GradientFlow, duplication, gradient_flow
-from cspanalyze.gradients.measured import FIGURES, Draw, estimate, paired_difference, t_quantile
+from cspanalyze.gradient_flow import GradientFlow, duplication, gradient_flow
+from cspanalyze.gradient_flow.measured import FIGURES, Draw, estimate, paired_difference, t_quantile
 from cspanalyze.measure.gradients import Batch, digits, given, measure, own_copy, synthetic, train, wake
 from cspanalyze.measure.gradients.drawing import signal_to_noise
 from cspanalyze.measure.gradients.layer_nodes import LayerNode, find_layers, matched

@@ -1,5 +1,5 @@
 """Gradients as they really flow: every contribution of one layer to the gradient of another, in an ordinary backward
-pass. The counterpart of `cspanalyze.gradients`, which says what the structure allows.
+pass. The counterpart of `cspanalyze.gradient_flow`, which says what the structure allows.
 """
 
 from __future__ import annotations

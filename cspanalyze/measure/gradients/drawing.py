@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from cspanalyze.errors import UsageError
-from cspanalyze.gradients import GradientFlow
-from cspanalyze.gradients.measured import Draw, LayerDraw
+from cspanalyze.gradient_flow import GradientFlow
+from cspanalyze.gradient_flow.measured import Draw, LayerDraw
 from cspanalyze.graph import ModelGraph
 from cspanalyze.measure.copies import available_bytes
 from cspanalyze.measure.gradients.batches import Batch

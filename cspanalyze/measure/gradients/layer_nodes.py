@@ -1,8 +1,8 @@
 """Find the layers of a network in the autograd graph of a forward pass.
 
 The graph is what autograd itself made, so functional convolutions, custom functions and in-place writes are in it like
-everything else. A *layer* is, as in `cspanalyze.gradients`, a product of something with a weight: with what is computed
-from parameters alone.
+everything else. A *layer* is, as in `cspanalyze.gradient_flow`, a product of something with a weight: with what is
+computed from parameters alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from torch import Tensor
 
 from cspanalyze.errors import UsageError
-from cspanalyze.gradients import GradientFlow
+from cspanalyze.gradient_flow import GradientFlow
 
 if TYPE_CHECKING:
     from torch.autograd.graph import Node

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from cspanalyze.gradients import GradientFlow, Slice, slices
+from cspanalyze.gradient_flow import GradientFlow, Slice, slices
 from cspanalyze.measure.gradients.layer_nodes import LayerNode
 from cspanalyze.measure.gradients.similarity import effective_number, mean_off_diagonal, sample_gram, similarity_matrix
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from cspanalyze.gradients import GradientRecord, source_overlap, timestamp_raster
+from cspanalyze.gradient_flow import GradientRecord, source_overlap, timestamp_raster
 from cspanalyze.renderers.plots.look import SCALE, cue, plain, titled
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from cspanalyze.errors import UsageError
-from cspanalyze.gradients.record import GradientRecord
+from cspanalyze.gradient_flow.record import GradientRecord
 from cspanalyze.hardware import Profile
 from cspanalyze.renderers.plots.bars import bars
 from cspanalyze.renderers.plots.curves import Series, curves

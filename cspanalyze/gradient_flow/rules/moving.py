@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import accumulate
 
-from cspanalyze.gradients.rules.registry import Passage, rule
-from cspanalyze.gradients.shadows import FINEST, Shadow, TooFine, coarsened, collapse, join, reorder, reshape, take
+from cspanalyze.gradient_flow.rules.registry import Passage, rule
+from cspanalyze.gradient_flow.shadows import FINEST, Shadow, TooFine, coarsened, collapse, join, reorder, reshape, take
 from cspanalyze.graph import Argument
 
 

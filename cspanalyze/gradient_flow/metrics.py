@@ -9,8 +9,8 @@ from types import MappingProxyType
 
 from cspanalyze.analyses import Grouping
 from cspanalyze.errors import UsageError
-from cspanalyze.gradients.duplication import Duplication, duplication
-from cspanalyze.gradients.flow import GradientFlow
+from cspanalyze.gradient_flow.duplication import Duplication, duplication
+from cspanalyze.gradient_flow.flow import GradientFlow
 from cspanalyze.results import Number, Result, Row, Uncovered
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from cspanalyze.gradients.flow import GradientFlow, Intervals
+from cspanalyze.gradient_flow.flow import GradientFlow, Intervals
 
 
 @dataclass(frozen=True, slots=True)

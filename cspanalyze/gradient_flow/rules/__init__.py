@@ -5,7 +5,7 @@ The modules imported here register their rules; a new one is a function with `@r
 
 from __future__ import annotations
 
-from cspanalyze.gradients.rules import joining, merging, moving, uniting  # noqa: F401  (each registers its rules)
-from cspanalyze.gradients.rules.registry import Passage, Rule, rule, rule_of
+from cspanalyze.gradient_flow.rules import joining, merging, moving, uniting  # noqa: F401  (each registers its rules)
+from cspanalyze.gradient_flow.rules.registry import Passage, Rule, rule, rule_of
 
 __all__ = ["Passage", "Rule", "rule", "rule_of"]

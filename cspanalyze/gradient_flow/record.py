@@ -9,10 +9,10 @@ from math import log10
 from typing import TYPE_CHECKING, Any
 
 from cspanalyze.errors import UsageError
-from cspanalyze.gradients.duplication import Duplication, duplication
-from cspanalyze.gradients.flow import Flag, GradientFlow
-from cspanalyze.gradients.paths import path_spectra
-from cspanalyze.gradients.terms import slices
+from cspanalyze.gradient_flow.duplication import Duplication, duplication
+from cspanalyze.gradient_flow.flow import Flag, GradientFlow
+from cspanalyze.gradient_flow.paths import path_spectra
+from cspanalyze.gradient_flow.terms import slices
 from cspanalyze.results import SCHEMA_VERSION
 
 if TYPE_CHECKING:

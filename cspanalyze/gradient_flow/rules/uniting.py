@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cspanalyze.gradients.rules.registry import Passage, rule
-from cspanalyze.gradients.shadows import Shadow, blur, collapse, constant, overlay, reorder
-from cspanalyze.gradients.strands import blurred, united
+from cspanalyze.gradient_flow.rules.registry import Passage, rule
+from cspanalyze.gradient_flow.shadows import Shadow, blur, collapse, constant, overlay, reorder
+from cspanalyze.gradient_flow.strands import blurred, united
 from cspanalyze.graph import Ref
 
 _POOLS = ("max_pool", "avg_pool", "adaptive_avg_pool", "_adaptive_avg_pool", "adaptive_max_pool", "lp_pool")

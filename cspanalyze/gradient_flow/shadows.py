@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import accumulate, product
 from math import prod
 
-from cspanalyze.gradients.strands import (
+from cspanalyze.gradient_flow.strands import (
     Line,
     Run,
     Runs,

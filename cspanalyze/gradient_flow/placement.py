@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from cspanalyze.gradients.shadows import Shadow, join, reorder, take
+from cspanalyze.gradient_flow.shadows import Shadow, join, reorder, take
 from cspanalyze.graph import TensorSpec
 
 

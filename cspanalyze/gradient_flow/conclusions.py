@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cspanalyze.gradients.measured import Difference, Estimate, GradientMeasurement, MeasuredNetwork
+from cspanalyze.gradient_flow.measured import Difference, Estimate, GradientMeasurement, MeasuredNetwork
 from cspanalyze.results import CONTROL, Comparison, Number, Report
 
 CAUTION = (

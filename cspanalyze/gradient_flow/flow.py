@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Literal, TypeAlias
 
 from cspanalyze.errors import UsageError
-from cspanalyze.gradients.strands import Run, Runs, append, covered, directs, normalised
+from cspanalyze.gradient_flow.strands import Run, Runs, append, covered, directs, normalised
 
 Intervals: TypeAlias = tuple[tuple[int, int], ...]
 """Channel numbers as disjoint, sorted ranges [low, high)."""

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from cspanalyze.gradients.flow import GradientFlow
-from cspanalyze.gradients.terms import Slice, slices
+from cspanalyze.gradient_flow.flow import GradientFlow
+from cspanalyze.gradient_flow.terms import Slice, slices
 from cspanalyze.stages import Chain, CrossStage, Part, StagePlan, Transition
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")

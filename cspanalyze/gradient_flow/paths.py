@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from cspanalyze.gradients.flow import GradientFlow
+from cspanalyze.gradient_flow.flow import GradientFlow
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cspanalyze.gradients.rules.registry import Passage, rule
-from cspanalyze.gradients.shadows import Shadow, TooFine, blur, collapse, constant, join, overlay, reorder, take
+from cspanalyze.gradient_flow.rules.registry import Passage, rule
+from cspanalyze.gradient_flow.shadows import Shadow, TooFine, blur, collapse, constant, join, overlay, reorder, take
 
 
 @rule("cat", "concat", "concatenate")

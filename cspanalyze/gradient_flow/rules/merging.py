@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cspanalyze.gradients.rules.registry import Passage, rule
-from cspanalyze.gradients.shadows import Shadow, blur, constant, overlay, reorder
+from cspanalyze.gradient_flow.rules.registry import Passage, rule
+from cspanalyze.gradient_flow.shadows import Shadow, blur, constant, overlay, reorder
 
 _CUTS = (
     "detach", "empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided", "zeros",

@@ -8,13 +8,13 @@ from dataclasses import replace
 from math import prod
 from typing import Literal
 
-from cspanalyze.gradients.flow import Flag, GradientFlow, Layer
-from cspanalyze.gradients.placement import Range, pasted, placement, viewed
-from cspanalyze.gradients.rules import Passage, rule_of
-from cspanalyze.gradients.rules.uniting import MIXERS, mixed
-from cspanalyze.gradients.shadows import Shadow, TooFine, collapse, constant, overlay, own_channels, reorder, spread
-from cspanalyze.gradients.strands import Run, Runs, append, blurred, union_of
-from cspanalyze.gradients.weights import Mixing, Read, mixing_of
+from cspanalyze.gradient_flow.flow import Flag, GradientFlow, Layer
+from cspanalyze.gradient_flow.placement import Range, pasted, placement, viewed
+from cspanalyze.gradient_flow.rules import Passage, rule_of
+from cspanalyze.gradient_flow.rules.uniting import MIXERS, mixed
+from cspanalyze.gradient_flow.shadows import Shadow, TooFine, collapse, constant, overlay, own_channels, reorder, spread
+from cspanalyze.gradient_flow.strands import Run, Runs, append, blurred, union_of
+from cspanalyze.gradient_flow.weights import Mixing, Read, mixing_of
 from cspanalyze.graph import UPDATE, ModelGraph, OpNode, TensorSpec
 
 

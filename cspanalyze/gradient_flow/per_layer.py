@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from cspanalyze.gradients.flow import GradientFlow
-from cspanalyze.gradients.paths import path_extents
-from cspanalyze.gradients.terms import slices
+from cspanalyze.gradient_flow.flow import GradientFlow
+from cspanalyze.gradient_flow.paths import path_extents
+from cspanalyze.gradient_flow.terms import slices
 from cspanalyze.results import Number, Result, Row
 
 

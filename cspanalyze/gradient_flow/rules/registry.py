@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from cspanalyze.costs import Call
-from cspanalyze.gradients.shadows import Shadow, constant
+from cspanalyze.gradient_flow.shadows import Shadow, constant
 from cspanalyze.graph import Argument, ModelGraph, OpNode, Ref, TensorSpec
 
 

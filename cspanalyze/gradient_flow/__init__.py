@@ -11,13 +11,13 @@ nothing of accuracy, and how much of it comes true in training is a matter of me
 
 from __future__ import annotations
 
-from cspanalyze.gradients.duplication import Duplication, duplication
-from cspanalyze.gradients.equations import StageUpdates, transition_letters, weight_updates
-from cspanalyze.gradients.flow import Flag, GradientFlow, Layer, units_matching
-from cspanalyze.gradients.metrics import METRICS, gradient_results, scopes
-from cspanalyze.gradients.paths import PathExtent, PathSpectrum, path_extents, path_spectra
-from cspanalyze.gradients.provenance import gradient_flow
-from cspanalyze.gradients.record import (
+from cspanalyze.gradient_flow.duplication import Duplication, duplication
+from cspanalyze.gradient_flow.equations import StageUpdates, transition_letters, weight_updates
+from cspanalyze.gradient_flow.flow import Flag, GradientFlow, Layer, units_matching
+from cspanalyze.gradient_flow.metrics import METRICS, gradient_results, scopes
+from cspanalyze.gradient_flow.paths import PathExtent, PathSpectrum, path_extents, path_spectra
+from cspanalyze.gradient_flow.provenance import gradient_flow
+from cspanalyze.gradient_flow.record import (
     Edge,
     GradientRecord,
     GradientRecords,
@@ -29,7 +29,7 @@ from cspanalyze.gradients.record import (
     source_overlap,
     timestamp_raster,
 )
-from cspanalyze.gradients.terms import Slice, slices
+from cspanalyze.gradient_flow.terms import Slice, slices
 
 __all__ = [
     "METRICS",

@@ -11,9 +11,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from fractions import Fraction
 
-from cspanalyze.gradients.flow import GradientFlow
-from cspanalyze.gradients.paths import path_extents
-from cspanalyze.gradients.terms import slices
+from cspanalyze.gradient_flow.flow import GradientFlow
+from cspanalyze.gradient_flow.paths import path_extents
+from cspanalyze.gradient_flow.terms import slices
 
 
 @dataclass(frozen=True, slots=True)
