@@ -19,7 +19,12 @@ class SourceError(CspanalyzeError):
 
 
 class TraceError(CspanalyzeError):
-    """The model was built, but its forward pass could not be recorded."""
+    """The model was built, but its forward pass could not be recorded.
+
+    `live_bytes` is the most that inputs and activations took up to where it failed.
+    """
+
+    live_bytes = 0
 
 
 class CspError(CspanalyzeError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -13,13 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
-from cspanalyze.errors import UsageError
 from cspanalyze.graph import ModelGraph
+from cspanalyze.room import refuse_without_room
 from cspanalyze.tracing.untouched import untouched
 from cspanalyze.tracing.values import tensors_in
-
-MEMORY_SHARE = 0.25
-"""Of the memory that is available, how much a copy with data and its forward pass may take."""
 
 _FILLING = 0.01
 """Floating-point weights and inputs of copies: neither 0 nor 1, so that norms and divisions stay finite."""
@@ -127,24 +123,4 @@ def _refuse_if_too_large(run: Run) -> None:
 
     weights = sum({id(tensor): tensor.nbytes for tensor in held_tensors(run.model)}.values())
     (peak,) = analyse(run.graph, ["peak_bytes"], Grouping.of(run.graph, "op"))
-    needed, available = weights + int(peak.total or 0), available_bytes()
-    if available is not None and needed > MEMORY_SHARE * available:
-        raise UsageError(
-            f"it runs on real tensors, which would take about {needed / 1e9:.1f} GB: more than "
-            f"{MEMORY_SHARE:.0%} of the {available / 1e9:.1f} GB of memory available"
-        )
-
-
-def available_bytes() -> int | None:
-    """Memory that can be had without swapping; None where the system does not say."""
-    try:
-        with open("/proc/meminfo") as lines:
-            for line in lines:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    try:  # not Linux: what is built in, as an upper bound
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return None
+    refuse_without_room("running it on real tensors", weights + int(peak.total or 0))

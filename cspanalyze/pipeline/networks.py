@@ -11,6 +11,7 @@ from cspanalyze import __version__
 from cspanalyze.errors import TraceError
 from cspanalyze.pipeline.layouts import in_layout
 from cspanalyze.results import CONTROL, StageChange, Subject
+from cspanalyze.room import refuse_without_room
 from cspanalyze.sources import Loaded, Request, in_one_sentence, load
 
 if TYPE_CHECKING:
@@ -72,7 +73,10 @@ def traced_of(loaded: Loaded, train: bool = False) -> Traced:
     try:
         return Traced(loaded, _graph(loaded, train))
     except TraceError as error:
-        real = loaded.with_data() if _needs_data(error) else None
+        if not _needs_data(error):
+            raise _explained(error, loaded) from error
+        refuse_without_room(f"the control flow of {loaded.name} depends on data, and running it", error.live_bytes)
+        real = loaded.with_data()
         if real is None:
             raise _explained(error, loaded) from error
     try:

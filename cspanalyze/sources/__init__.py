@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cspanalyze import zoo
 from cspanalyze.errors import SourceError, UsageError
+from cspanalyze.room import refuse_without_room
 from cspanalyze.sources import builtin, darknet_cfg, exported, huggingface, pycallable, pyfile, timm, torchvision
 from cspanalyze.sources.arguments import parse_arguments
 from cspanalyze.sources.construction import in_one_sentence
@@ -76,19 +76,17 @@ def _load(request: Request, source: Source, note: str, *, real: bool) -> Loaded:
         source=source.title,
         guessed=built.guessed and not (request.inputs or request.input_from),
         notes=tuple(filter(None, (note, built.note))),
-        with_data=lambda: _load_with_data(request, source, note, built.model),
+        with_data=lambda: _load_with_data(request, source, note, built.model, (args, kwargs)),
     )
 
 
-def _load_with_data(request: Request, source: Source, note: str, model: nn.Module) -> Loaded:
-    """The same network with numbers in it, unless they would fill the memory of this machine."""
-    needed = sum(tensor.numel() * tensor.element_size() for tensor in model.parameters() if tensor.is_meta)
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if 2 * needed > there:  # activations come on top
-        raise SourceError(
-            f"the control flow of {request.model} depends on data, and its weights alone would take "
-            f"{needed / 1e9:.1f} GB of {there / 1e9:.1f} GB: give it a smaller configuration"
-        )
+def _load_with_data(request: Request, source: Source, note: str, model: nn.Module, fed: Any) -> Loaded:
+    """The same network and its inputs with numbers in them, unless those would fill the memory of this machine."""
+    from cspanalyze.tracing.values import tensors_in
+
+    held = [*model.parameters(), *model.buffers(), *tensors_in(fed)]
+    needed = sum(tensor.numel() * tensor.element_size() for tensor in held if tensor.is_meta)
+    refuse_without_room(f"{request.model} has to be run on real numbers, and its weights and inputs", needed)
     return _load(request, source, note, real=True)
 
 

@@ -11,12 +11,15 @@ import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cspanalyze.errors import SourceError
 from cspanalyze.sources.input_specs import InputSpec
 from cspanalyze.sources.near_misses import did_you_mean
 from cspanalyze.sources.request import Built, Source
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _PROGRAM = "models/model.json"
 _LARGEST_JSON = 1 << 30
@@ -38,14 +41,11 @@ def build(text: str, arguments: Mapping[str, Any], real: bool = False) -> Built:
 
     try:
         model = Replay(program["graph_module"], real)
+        inputs = tuple(_spec_of(tensor) for tensor in model.example_inputs)
     except MalformedProgram as error:
         raise SourceError(f"{text} cannot be replayed: {error}") from error
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, RuntimeError, OverflowError) as error:
         raise SourceError(f"{text} holds no graph in a form that is known here: export it again") from error
-    inputs = tuple(
-        InputSpec(tuple(t.shape), "" if t.is_floating_point() else str(t.dtype).removeprefix("torch."))
-        for t in model.example_inputs
-    )
     return Built(model, inputs)
 
 
@@ -64,6 +64,12 @@ def _program(file: Path) -> dict[str, Any]:
     if not isinstance(program, dict):
         raise SourceError(f"{file} holds no exported program: expected a file of torch.export.save")
     return program
+
+
+def _spec_of(tensor: Tensor) -> InputSpec:
+    """Floating-point inputs take the dtype of the network."""
+    dtype = "" if tensor.is_floating_point() else str(tensor.dtype).removeprefix("torch.")
+    return InputSpec(tuple(tensor.shape), dtype)
 
 
 SOURCE = Source(

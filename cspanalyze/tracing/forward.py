@@ -132,7 +132,9 @@ def _run(
             return outputs
         except (Exception, SystemExit) as error:
             where = recorder.innermost or type(model).__name__
-            raise TraceError(f"the {recorder.phase} pass failed in {where}: {_first_line(error)}") from error
+            failure = TraceError(f"the {recorder.phase} pass failed in {where}: {_first_line(error)}")
+            failure.live_bytes = recorder.table.peak_bytes()
+            raise failure from error
 
 
 def _uncompiled(model: nn.Module) -> nn.Module:

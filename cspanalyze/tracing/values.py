@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from functools import partial
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -93,6 +94,16 @@ class ValueTable:
                 for index, (nbytes, kind, alloc, free) in enumerate(self._storages)
             ]
         )
+
+    def peak_bytes(self) -> int:
+        """The most that inputs and activations took at once, up to now."""
+        change: dict[int, int] = {}
+        for nbytes, kind, alloc, free in self._storages:
+            if kind in ("input", "activation"):
+                change[alloc] = change.get(alloc, 0) + nbytes
+                if free is not None:
+                    change[free] = change.get(free, 0) - nbytes
+        return max(accumulate(change[time] for time in sorted(change)), default=0)
 
     def release(self) -> None:
         """End the recording: drop what refers back here, so that nothing waits for a collection of cycles."""

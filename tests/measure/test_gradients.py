@@ -421,6 +421,6 @@ def test_training_is_seeded_and_lowers_the_loss() -> None:
 
 
 def test_what_memory_does_not_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cspanalyze.measure.gradients.drawing.available_bytes", lambda: 1000)
-    with pytest.raises(UsageError, match="smaller --batch"):
+    monkeypatch.setattr("cspanalyze.room.available_bytes", lambda: 1000)
+    with pytest.raises(UsageError, match="smaller input, batch"):
         draw_of(Pair())

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cspanalyze.errors import SourceError
+from cspanalyze.errors import SourceError, UsageError
 from cspanalyze.pipeline import analyze
 from cspanalyze.sources import Request, load
 
@@ -108,7 +108,7 @@ def test_wrong_configurations(config: Any, tmp_path: Path) -> None:
 
 def test_a_network_too_large_for_real_numbers_is_not_filled(config: Any) -> None:
     loaded = load(Request(config(**BERT), {"vocab_size": 10**12}))
-    with pytest.raises(SourceError, match=r"its weights alone would take \d+\.\d GB"):
+    with pytest.raises(UsageError, match=r"its weights and inputs would take about \d+\.\d GB"):
         loaded.with_data()
 
 

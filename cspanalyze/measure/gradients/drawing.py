@@ -13,13 +13,13 @@ from cspanalyze.errors import UsageError
 from cspanalyze.gradient_flow import GradientFlow
 from cspanalyze.gradient_flow.measured import Draw, LayerDraw
 from cspanalyze.graph import ModelGraph
-from cspanalyze.measure.copies import available_bytes
 from cspanalyze.measure.gradients.batches import Batch
 from cspanalyze.measure.gradients.layer_nodes import LayerNode, find_layers, matched
 from cspanalyze.measure.gradients.recording import backward_pass
 from cspanalyze.measure.gradients.similarity import effective_number, mean_off_diagonal, noise_matrix
 from cspanalyze.measure.gradients.statistics import SliceFigures, Statistics
 from cspanalyze.measure.gradients.training import Mode, forward
+from cspanalyze.room import refuse_without_room
 from cspanalyze.tracing.untouched import untouched
 from cspanalyze.tracing.values import tensors_in
 
@@ -114,12 +114,7 @@ def signal_to_noise(model: nn.Module, batch: Batch, seed: int) -> dict[str, floa
 def _refuse_if_too_large(graph: ModelGraph) -> None:
     """Autograd keeps most of what the forward pass makes; half as much again are contributions that wait."""
     made = sum(spec.nbytes for op in graph.ops if not op.view for spec in graph.output_specs(op))
-    needed, available = 3 * made // 2, available_bytes()
-    if available is not None and needed > available:
-        raise UsageError(
-            f"measuring would take about {needed / 1e9:.1f} GB, and {available / 1e9:.1f} GB of memory are available: "
-            "take a smaller --batch or --input"
-        )
+    refuse_without_room("measuring", 3 * made // 2)
 
 
 def _backward(
