@@ -312,7 +312,7 @@ def from_json(data: Mapping[str, Any]) -> AnyRecord:
     Raises:
         UsageError: the data is no run of this schema version, or a field is missing, unknown or of the wrong type.
     """
-    if not isinstance(data, Mapping) or data.get("schema") != SCHEMA_VERSION or data.get("kind") not in KINDS:
+    if not isinstance(data, Mapping) or data.get("schema") != SCHEMA_VERSION or data.get("kind") not in list(KINDS):
         raise UsageError(f"this is no cspanalyze run: expected schema {SCHEMA_VERSION} and a kind of {sorted(KINDS)}")
     body = {key: value for key, value in data.items() if key not in ("schema", "kind")}
     try:

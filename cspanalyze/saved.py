@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from cspanalyze import results, study
 from cspanalyze.diagrams.record import Diagram, diagram_from_json
-from cspanalyze.errors import UsageError
+from cspanalyze.errors import CspanalyzeError, UsageError
 from cspanalyze.gradient_flow.record import GradientRecord, record_from_json
 
 Saved = results.AnyRecord | study.Study | Diagram | tuple[GradientRecord, ...]
@@ -47,12 +49,30 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     return rows
 
 
+@contextmanager
+def blaming(path: Path) -> Iterator[None]:
+    """Inside, what cannot be drawn or written is the fault of the file: each part of its record may be valid alone.
+
+    Raises:
+        UsageError: anything was raised that is no error of this package.
+    """
+    try:
+        yield
+    except CspanalyzeError:
+        raise
+    except Exception as error:
+        said = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+        raise UsageError(f"{path} holds a record that contradicts itself, so it cannot be shown ({said})") from error
+
+
 def _of_kind(data: dict[str, Any]) -> Saved:
-    if data.get("kind") == study.KIND:
+    if not isinstance(data.get("kind"), str):
+        raise UsageError("this is no record of cspanalyze: its kind is no word")
+    if data["kind"] == study.KIND:
         return study.from_json(data)
-    if data.get("kind") == "diagram":
+    if data["kind"] == "diagram":
         return diagram_from_json(data)
-    if data.get("kind") == "gradients":
+    if data["kind"] == "gradients":
         networks = data.get("networks")
         if not isinstance(networks, list) or not all(isinstance(each, dict) for each in networks):
             raise UsageError("this is no gradient record")

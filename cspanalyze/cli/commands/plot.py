@@ -1,6 +1,7 @@
 """`cspanalyze plot`."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from typer import Argument
@@ -81,4 +82,10 @@ def run(options: PlotOptions) -> None:
     options.check()
     from cspanalyze.cli.plot_run import run_plot
 
-    run_plot(options)
+    if not options.model.lower().endswith((".json", ".csv")):
+        run_plot(options)
+        return
+    from cspanalyze.saved import blaming
+
+    with blaming(Path(options.model)):
+        run_plot(options)

@@ -37,7 +37,9 @@ def run(options: RenderOptions) -> None:
     target = destination(options, picture_format)
     from cspanalyze.renderers import Layout
     from cspanalyze.renderers.saved import render_saved
-    from cspanalyze.saved import read_saved
+    from cspanalyze.saved import blaming, read_saved
 
     saved = read_saved(Path(options.file))
-    target.write(render_saved(saved, target.format, target.style, Layout(tree=options.tree)))
+    with blaming(Path(options.file)):
+        content = render_saved(saved, target.format, target.style, Layout(tree=options.tree))
+    target.write(content)
