@@ -13,8 +13,9 @@ from robustness.conftest import call, is_clear, left_over
 
 from cspanalyze.cli import _app
 
+GOOD = "nets.py:Tiny"
 MODELS = [
-    "nets.py:Tiny", "nets.py:Tiny", "nets.py:Tiny", "nets.py:Mlp", "nets.py:Nope", "nets.py", "nets:Tiny", "", " ",
+    "nets.py:Mlp", "nets.py:Nope", "nets.py", "nets:Tiny", "", " ",
     "-", "--", ".", "/", "a.cfg", "a.pt2", "a.json", "hf:a.json", "timm:", "timm:nope", "torchvision:", "builtin:x",
     "resnet18", "resnet1", "x:y:z", "../../etc/passwd", "nets.py:Tiny()", "nets.py:Tiny.forward", "\u2028",
 ]  # fmt: skip
@@ -26,6 +27,13 @@ VALUES = [
     "last", "control", "*", "(", "[", "stage.0", "1,2", "1,,2", ".1:.9:.4", ".9:.1:.1", "0:1:0", "jetson_tx2", "é",
     "\udcff", "float16", "fvcore", "torch",
 ]  # fmt: skip
+LIKELY = {
+    "gamma": ["0.25", "0.5", ".75"], "stages": ["1", "stage"], "stage": ["1"], "depth": ["1", "2"], "top": ["1", "5"],
+    "input": ["1x3x32x32", "2x3x16x24:float16"], "batch": ["1", "3"], "arg": ["width=4", "blocks=3"],
+    "output": ["a.json", "a.html", "a.svg", "a.csv"], "profile": ["a100", "jetson_tx2", "all"],
+    "highlight": ["stage.*", "conv1"], "capacity": ["1MiB", "65536"],
+}  # fmt: skip
+"""Values that options without choices take."""
 SLOW = {"paper", "sweep", "latency"}
 """Commands that would list hundreds of networks, start processes, or run for seconds on some of these arguments."""
 NOT_HERE = {"measured", "after_training", "workers", "scheduler", "measure", "draws", "debug"}
@@ -53,14 +61,16 @@ def command_lines(draw: st.DrawFn) -> list[str]:
     words: list[str] = []
     for parameter in options:
         if parameter.param_type_name == "argument":
-            words += [draw(st.sampled_from(MODELS)) for _ in range(draw(st.sampled_from([0, 1, 1, 1, 1, 1, 2])))]
+            count = draw(st.sampled_from([2, 2, 3] if name == "compare" else [1, 1, 1, 1, 1, 1, 0, 2]))
+            words += [draw(st.just(GOOD) | st.just(GOOD) | st.sampled_from(MODELS)) for _ in range(count)]
     named = [each for each in options if each.param_type_name == "option"]
-    for parameter in draw(st.lists(st.sampled_from(named), max_size=5)):
+    for parameter in draw(st.lists(st.sampled_from(named), max_size=draw(st.sampled_from([0, 1, 1, 2, 4])))):
         words.append(draw(st.sampled_from(parameter.opts)))
         if not parameter.is_flag:
             known = list(getattr(parameter.type, "choices", ()))
-            words.append(draw(st.sampled_from(VALUES + [str(choice) for choice in known] * 8) | texts(6)))
-    if draw(st.integers(0, 9)) == 0:
+            likely = [str(choice) for choice in known] or LIKELY.get(str(parameter.name), VALUES)
+            words.append(draw(st.sampled_from(likely) | st.sampled_from(likely) | st.sampled_from(VALUES) | texts(6)))
+    if draw(st.integers(0, 19)) == 0:
         words.insert(draw(st.integers(0, len(words))), draw(texts(8)))
     return [name, *words]
 
