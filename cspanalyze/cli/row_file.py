@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cspanalyze.cli.destination import check_writable, replace_file
 from cspanalyze.errors import OutputError, UsageError
+from cspanalyze.files import check_writable, replace_file
 
 
 @dataclass(frozen=True, slots=True)
