@@ -9,43 +9,84 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cspanalyze.analyses import analysis as register_analysis
+    from cspanalyze.api import draw, latency, plot, read, report, schematic, sweep
     from cspanalyze.costs import formula as register_formula
     from cspanalyze.csp import to_csp
+    from cspanalyze.designs import Designs
+    from cspanalyze.errors import CspanalyzeError
     from cspanalyze.graph import ModelGraph
     from cspanalyze.pipeline import analyze, compare
     from cspanalyze.pipeline.contrasting import contrast
     from cspanalyze.pipeline.counting import count
+    from cspanalyze.pipeline.gradient_measurement import Measuring, measure_gradients
+    from cspanalyze.pipeline.gradients import gradients
+    from cspanalyze.pipeline.networks import Csp
+    from cspanalyze.pipeline.staging import list_stages as stages
+    from cspanalyze.pipeline.traffic import Traffic
     from cspanalyze.results import Comparison, Report, Result, Row
     from cspanalyze.tracing import trace
 
 __version__ = "0.1.0"
 __all__ = [
     "Comparison",
+    "Csp",
+    "CspanalyzeError",
+    "Designs",
+    "Measuring",
     "ModelGraph",
     "Report",
     "Result",
     "Row",
+    "Traffic",
     "__version__",
     "analyze",
     "compare",
     "contrast",
     "count",
+    "draw",
+    "gradients",
+    "latency",
+    "measure_gradients",
+    "plot",
+    "read",
+    "register_analysis",
     "register_formula",
+    "report",
+    "schematic",
+    "stages",
+    "sweep",
     "to_csp",
     "trace",
 ]
 
 _HOMES = {
     "Comparison": ("cspanalyze.results", "Comparison"),
+    "Csp": ("cspanalyze.pipeline.networks", "Csp"),
+    "CspanalyzeError": ("cspanalyze.errors", "CspanalyzeError"),
+    "Designs": ("cspanalyze.designs", "Designs"),
+    "Measuring": ("cspanalyze.pipeline.gradient_measurement", "Measuring"),
     "ModelGraph": ("cspanalyze.graph", "ModelGraph"),
     "Report": ("cspanalyze.results", "Report"),
     "Result": ("cspanalyze.results", "Result"),
     "Row": ("cspanalyze.results", "Row"),
+    "Traffic": ("cspanalyze.pipeline.traffic", "Traffic"),
     "analyze": ("cspanalyze.pipeline", "analyze"),
     "compare": ("cspanalyze.pipeline", "compare"),
     "contrast": ("cspanalyze.pipeline.contrasting", "contrast"),
     "count": ("cspanalyze.pipeline.counting", "count"),
+    "draw": ("cspanalyze.api", "draw"),
+    "gradients": ("cspanalyze.pipeline.gradients", "gradients"),
+    "latency": ("cspanalyze.api", "latency"),
+    "measure_gradients": ("cspanalyze.pipeline.gradient_measurement", "measure_gradients"),
+    "plot": ("cspanalyze.api", "plot"),
+    "read": ("cspanalyze.api", "read"),
+    "register_analysis": ("cspanalyze.analyses", "analysis"),
     "register_formula": ("cspanalyze.costs", "formula"),
+    "report": ("cspanalyze.api", "report"),
+    "schematic": ("cspanalyze.api", "schematic"),
+    "stages": ("cspanalyze.pipeline.staging", "list_stages"),
+    "sweep": ("cspanalyze.api", "sweep"),
     "to_csp": ("cspanalyze.csp", "to_csp"),
     "trace": ("cspanalyze.tracing", "trace"),
 }

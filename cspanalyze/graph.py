@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     import networkx
 
-    from cspanalyze.stages import NetworkPlan
+    from cspanalyze.stage_plans import NetworkPlan
 
 UPDATE = "cspanalyze.update"
 """Target of the pseudo-operation (old base, written view) -> new base; it moves no data and costs nothing."""

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from cspanalyze.errors import UsageError
+from cspanalyze.showing import Shown
 
 if TYPE_CHECKING:
     from cattrs.preconf.json import JsonConverter
@@ -106,8 +107,8 @@ class Curve:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+@dataclass(frozen=True, slots=True, repr=False)
+class Report(Shown):
     """All results about one network. `groups` are the stage or module names in display order."""
 
     subject: Subject
@@ -205,8 +206,8 @@ class RefusedModule:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class StageListing:
+@dataclass(frozen=True, slots=True, repr=False)
+class StageListing(Shown):
     """The stages of a network in order, and what was refused; `reason` says why there is no stage, "" if there is."""
 
     subject: Subject
@@ -215,8 +216,8 @@ class StageListing:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+@dataclass(frozen=True, slots=True, repr=False)
+class Comparison(Shown):
     """A network beside others.
 
     For the twin that the CSP transform made, `changes` say stage by stage what it did; for networks that were named,
@@ -245,8 +246,8 @@ class Network:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
-class Networks:
+@dataclass(frozen=True, slots=True, repr=False)
+class Networks(Shown):
     """The networks that can be named."""
 
     models: tuple[Network, ...]
@@ -284,8 +285,8 @@ class PublishedRow:
         return next((figure for figure in self.figures if figure.metric in metrics), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+@dataclass(frozen=True, slots=True, repr=False)
+class Publication(Shown):
     """A paper's tables beside the counts here."""
 
     source: str

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from cspanalyze import results, study
+from cspanalyze.designs import Designs, designs_from_json
 from cspanalyze.diagrams.record import Diagram, diagram_from_json
 from cspanalyze.errors import CspanalyzeError, UsageError
+from cspanalyze.gradient_flow.measured import GradientMeasurement, measurement_from_json
 from cspanalyze.gradient_flow.record import GradientRecord, record_from_json
 
-Saved = results.AnyRecord | study.Study | Diagram | tuple[GradientRecord, ...]
+Saved = results.AnyRecord | study.Study | Diagram | Designs | GradientMeasurement | tuple[GradientRecord, ...]
 SUFFIX, BASE = ".json", "base"
 
 
@@ -77,12 +79,20 @@ def _of_kind(data: dict[str, Any]) -> Saved:
         if not isinstance(networks, list) or not all(isinstance(each, dict) for each in networks):
             raise UsageError("this is no gradient record")
         return tuple(_gradients(each) for each in networks)
+    if data.get("kind") == "gradient_measurement":
+        return measurement_from_json(data)
+    if data.get("kind") == "designs":
+        return designs_from_json(data)
     return results.from_json(data)
 
 
-def _gradients(network: dict[str, Any]) -> GradientRecord:
-    record, variant = record_from_json(network.get("record", {})), str(network.get("variant", BASE))
+def named(variant: str, record: GradientRecord) -> GradientRecord:
+    """The record under the name that tells it from those of its variants."""
     return record if variant == BASE else replace(record, network=f"{record.network} {variant}")
+
+
+def _gradients(network: dict[str, Any]) -> GradientRecord:
+    return named(str(network.get("variant", BASE)), record_from_json(network.get("record", {})))
 
 
 def _text(path: Path) -> str:

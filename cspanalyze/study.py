@@ -12,6 +12,7 @@ from cspanalyze.diagrams.record import Diagram
 from cspanalyze.errors import UsageError
 from cspanalyze.gradient_flow.record import GradientRecord
 from cspanalyze.results import SCHEMA_VERSION, Comparison, Number, Record
+from cspanalyze.showing import Shown
 
 if TYPE_CHECKING:
     from cattrs.preconf.json import JsonConverter
@@ -39,8 +40,8 @@ class GammaPoint:
         return next((total.value for total in self.totals if total.metric == metric), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Study:
+@dataclass(frozen=True, slots=True, repr=False)
+class Study(Shown):
     """One network, one beside its twin, or several.
 
     `stages` and `modules` hold the same networks in the same order, with rows by stage and by module; a network alone

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import singledispatch
 
 from cspanalyze.results import Result, Row
-from cspanalyze.stages import (
+from cspanalyze.stage_plans import (
     Block,
     Chain,
     CrossStage,

@@ -26,7 +26,8 @@ def run_designs(options: SweepOptions) -> None:
     Raises:
         CspanalyzeError: the options or the file are off; IncompleteError under `--strict`.
     """
-    from cspanalyze.pipeline.designs import FIELDS, misfit, row_from, row_of, sweep_designs, texts, with_front
+    from cspanalyze.designs import FIELDS, Designs, row_from, texts, with_front
+    from cspanalyze.pipeline.designs import misfit, row_of, sweep_designs
 
     front = tuple(part.strip() for part in options.front.split(","))
     with_front([], front)
@@ -58,7 +59,7 @@ def run_designs(options: SweepOptions) -> None:
     else:
         from cspanalyze.renderers.designs import render_designs
 
-        target.write(render_designs(marked, front, target.format, target.style))
+        target.write(render_designs(Designs(tuple(marked), front), target.format, target.style))
     where = f"; wrote {file.path}" if file.path else ""
     left_out = f", {len(unfit)} left out whose preset does not fit" if unfit else ""
     print(f"{len(marked)} designs: {len(marked) - failed} counted, {failed} failed{left_out}{where}", file=sys.stderr)

@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cspanalyze.cli.destination import Destination, check_writable, destination, replace_file
+from cspanalyze.cli.destination import Destination, destination
 from cspanalyze.cli.execution import csp_of, refuse_gaps, request_of, write
 from cspanalyze.cli.waiting import reporting, waiting
-from cspanalyze.errors import OutputError, UsageError
+from cspanalyze.errors import UsageError
+from cspanalyze.files import check_writable, write_file
 
 if TYPE_CHECKING:
     from cspanalyze.cli.commands.gradients import GradientsOptions
@@ -34,18 +35,17 @@ def run_gradients(options: GradientsOptions) -> None:
         _measure(options, target)
         return
     request = request_of(options)
-    from cspanalyze.pipeline.gradients import study_gradients
+    from cspanalyze.pipeline.gradients import gradients
 
     with contextlib.redirect_stdout(sys.stderr), waiting(f"following gradients of {options.model}"):
         csp = csp_of(options) if options.csp else None
-        study = study_gradients(request, csp=csp, by=options.by, depth=options.depth, unit=options.unit)
+        study = gradients(request, csp=csp, by=options.by, depth=options.depth, unit=options.unit)
     if path is not None:
-        _write_record(path, study)
+        _write_record(path, study, options.force)
     if options.equations:
         from cspanalyze.renderers.equations import render_equations
 
-        stage, equations = study.equations(options.stage)
-        target.write(render_equations(options.model, stage, equations, target.format, target.style))
+        target.write(render_equations(study.equations(options.stage), target.format, target.style))
         return
     figures = study.figures()
     write(figures, options, target)
@@ -83,9 +83,6 @@ def _record_path(options: GradientsOptions) -> Path | None:
     return path
 
 
-def _write_record(path: Path, study: GradientStudy) -> None:
-    try:
-        replace_file(path, json.dumps(study.records().to_json(), indent=1) + "\n")
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+def _write_record(path: Path, study: GradientStudy, force: bool) -> None:
+    write_file(path, json.dumps(study.records().to_json(), indent=1) + "\n", force=force)
     print(f"wrote {path}", file=sys.stderr)

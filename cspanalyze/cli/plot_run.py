@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cspanalyze.cli.commands.plot import PlotOptions
 from cspanalyze.cli.destination import Destination, destination
@@ -14,29 +14,11 @@ from cspanalyze.cli.waiting import waiting
 from cspanalyze.errors import UsageError
 from cspanalyze.hardware import DEFAULT, find_profile
 from cspanalyze.renderers import format_of_suffix
-from cspanalyze.renderers.plots import plot_page
-from cspanalyze.renderers.plots.kinds import (
-    CAPACITY_CAPTION,
-    GAMMA_CAPTION,
-    GRADIENT_PLOTS,
-    RECORD_PLOTS,
-    ROOFLINE_CAPTION,
-    capacity_plot,
-    gamma_plot,
-    pareto_plot,
-    roofline_plot,
-)
-from cspanalyze.renderers.plots.look import template
+from cspanalyze.renderers.plots.choosing import PARETO_CAPTION, Plotted, plotted_of, record_of
+from cspanalyze.renderers.plots.kinds import GRADIENT_PLOTS, RECORD_PLOTS, pareto_plot
 from cspanalyze.renderers.plots.series import metric_of
-from cspanalyze.renderers.plots.static import PICTURES, check_pictures, picture
-from cspanalyze.results import Comparison, Record, Report
+from cspanalyze.renderers.plots.static import PICTURES, check_pictures
 from cspanalyze.saved import SUFFIX, Saved, read_rows, read_saved
-from cspanalyze.study import Study, alone_or_compared
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
-_PARETO_CAPTION = "Networks on the stair are beaten by no other in both figures."
 
 
 def _format(suffix: str) -> str:
@@ -61,19 +43,19 @@ def run_plot(options: PlotOptions) -> None:
         return
     saved = _material(options)
     if pictured or target.format == "html":
-        figure, caption = _figure(saved, options)
-        _write(target, figure, caption, _remarks(saved, options), options)
+        plotted = plotted_of(saved, options.kind, options.metric, options.profile or DEFAULT, options.model)
+        _write(target, plotted, options)
     elif target.format == "table":
         from cspanalyze.renderers.barchart import render_bars
 
-        record = _record(saved, options)
+        record = record_of(saved, options.kind, options.model)
         target.write(render_bars(record, metric_of(record, options.metric), target.style))
     else:
         from cspanalyze.renderers.saved import render_saved
 
         target.write(render_saved(saved, target.format, target.style))
     if options.strict:
-        refuse_gaps(_record(saved, options))
+        refuse_gaps(record_of(saved, options.kind, options.model))
 
 
 def _write_pareto(options: PlotOptions, target: Destination) -> None:
@@ -82,7 +64,7 @@ def _write_pareto(options: PlotOptions, target: Destination) -> None:
             "--kind pareto draws figures that are in the file already: name a picture or page, -o FILE.html"
         )
     figure = pareto_plot(read_rows(Path(options.model)), options.x or "macs", options.y or "cio")
-    _write(target, figure, _PARETO_CAPTION, (f"drawn from {options.model}",), options)
+    _write(target, Plotted(figure, PARETO_CAPTION, (f"drawn from {options.model}",)), options)
 
 
 def _material(options: PlotOptions) -> Saved:
@@ -107,51 +89,10 @@ def _material(options: PlotOptions) -> Saved:
         return analyze(request, **asked) if csp is None else compare(request, csp=csp, **asked)
 
 
-def _figure(saved: Saved, options: PlotOptions) -> tuple[go.Figure, str]:
-    """The plot and what it shows in words."""
-    if options.kind in GRADIENT_PLOTS:
-        records = saved.gradients if isinstance(saved, Study) else saved
-        if not isinstance(records, tuple):
-            raise UsageError(f"{options.model} holds no gradient records, which --kind {options.kind} draws")
-        plot = GRADIENT_PLOTS[options.kind]
-        return plot.draw(records), plot.caption
-    if options.kind == "gamma":
-        if not isinstance(saved, Study):
-            raise UsageError(f"{options.model} holds no twins over gamma: `cspanalyze report MODEL --csp` writes them")
-        return gamma_plot(saved), GAMMA_CAPTION
-    record = _record(saved, options)
-    if options.kind == "capacity":
-        return capacity_plot(record), CAPACITY_CAPTION
-    if options.kind == "roofline":
-        return roofline_plot(record, find_profile(options.profile or DEFAULT)), ROOFLINE_CAPTION
-    known = RECORD_PLOTS[options.kind]
-    return known.draw(record, options.metric), known.caption
-
-
-def _record(saved: Saved, options: PlotOptions) -> Record:
-    """The figures with the rows that suit the plot."""
-    if isinstance(saved, tuple):
-        raise UsageError(f"{options.model} holds gradient records: draw them with --kind {', '.join(GRADIENT_PLOTS)}")
-    if isinstance(saved, Study):
-        return alone_or_compared(saved.stages if options.kind in ("bars", "gamma", "capacity") else saved.modules)
-    if not isinstance(saved, Report | Comparison):
-        raise UsageError(f"{options.model} holds no run: there is nothing to draw in it (`cspanalyze render` shows it)")
-    return saved
-
-
-def _remarks(saved: Saved, options: PlotOptions) -> tuple[str, ...]:
-    from cspanalyze.renderers.document import document
-
-    return () if isinstance(saved, tuple) else document(_record(saved, options)).remarks
-
-
-def _write(
-    target: Destination, figure: go.Figure, caption: str, remarks: tuple[str, ...], options: PlotOptions
-) -> None:
+def _write(target: Destination, plotted: Plotted, options: PlotOptions) -> None:
     if target.format == "html":
-        target.write(plot_page(figure, caption, remarks))
+        target.write(plotted.page())
         return
     with waiting("drawing"):
-        figure.layout.template = template(options.theme)
-        content = picture(figure, f".{target.format}", options.width)
+        content = plotted.picture(f".{target.format}", options.theme, options.width)
     target.write(content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import os
 import sys
@@ -11,8 +12,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cspanalyze.cli.destination import check_writable, replace_file
 from cspanalyze.errors import OutputError, UsageError
+from cspanalyze.files import check_writable, write_file
+
+try:
+    import fcntl
+except ImportError:  # Windows: two sweeps into one file are not told apart there
+    fcntl = None  # type: ignore[assignment]
+
+_HELD: dict[Path, int] = {}
+"""Handles whose locks keep other processes away; the system frees them when this process ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +44,12 @@ class RowFile:
         if self.path.suffix != ".csv":
             raise UsageError(f"--csv {self.path} has another suffix than .csv")
         check_writable(self.path, force or resume)
-        if not (resume and self.path.exists()):
-            replace_file(self.path, header)
+        there = self.path.exists()
+        if there:
+            _take(self.path)
+        if not (resume and there):
+            write_file(self.path, header, force=force)
+            _take(self.path)
             return []
         text = self.path.read_text(encoding="utf-8")
         whole = text[: text.rfind("\n") + 1]  # a row that a crash of the machine cut short is done again
@@ -46,11 +59,12 @@ class RowFile:
                 f"{self.path} was not written by this version of `sweep`: leave out --resume, or name another file"
             )
         if whole != text:
-            replace_file(self.path, whole)
+            write_file(self.path, whole, force=True)
+            _take(self.path)
         return rows[1:]
 
     def append(self, texts: Sequence[str]) -> None:
-        """Add a row in one write, so that the file ends with a whole row at any moment.
+        """Add a row in one write, so that the file ends with a whole row at any moment, also where the disk gets full.
 
         Raises:
             OutputError: it cannot be written.
@@ -62,7 +76,11 @@ class RowFile:
         with _refusing(self.path):
             handle = os.open(self.path, os.O_WRONLY | os.O_APPEND)
             try:
-                os.write(handle, _line(texts).encode())
+                length, row = os.fstat(handle).st_size, _line(texts).encode()
+                written = os.write(handle, row)
+                if written < len(row):
+                    os.ftruncate(handle, length)
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             finally:
                 os.close(handle)
 
@@ -73,8 +91,29 @@ class RowFile:
             OutputError: it cannot be written.
         """
         if self.path is not None:
-            with _refusing(self.path):
-                replace_file(self.path, "".join(map(_line, [self.fields, *rows])))
+            write_file(self.path, "".join(map(_line, [self.fields, *rows])), force=True)
+
+
+def _take(path: Path) -> None:
+    """Keep other sweeps away from the file until this process ends, in whichever way.
+
+    Raises:
+        OutputError: another process has it.
+    """
+    if fcntl is None:
+        return
+    earlier = _HELD.pop(path.resolve(), None)
+    if earlier is not None:
+        os.close(earlier)
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            raise OutputError(f"another process is writing {path}: wait for it, or name another file") from error
+        return  # a file system without locks
+    _HELD[path.resolve()] = handle
 
 
 @contextmanager

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from cspanalyze.cli.commands.sweep import SweepOptions
-    from cspanalyze.pipeline.designs import DesignRow
+    from cspanalyze.designs import DesignRow
     from cspanalyze.pipeline.sweeping import SweepRow
 
     Row = SweepRow | DesignRow

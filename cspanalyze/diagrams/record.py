@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cspanalyze.errors import UsageError
 from cspanalyze.results import Number
+from cspanalyze.showing import Shown
 
 if TYPE_CHECKING:
     from cattrs.preconf.json import JsonConverter
@@ -94,8 +95,8 @@ class Frame:
     highlighted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Diagram:
+@dataclass(frozen=True, slots=True, repr=False)
+class Diagram(Shown):
     """A whole picture. `rows` are node ids that should stand beside each other: the same stage of two networks."""
 
     title: str

@@ -15,7 +15,8 @@ from cspanalyze.diagrams.wiring import Wiring
 from cspanalyze.errors import UsageError
 from cspanalyze.gradient_flow import gradient_flow, transition_letters, weight_updates
 from cspanalyze.graph import ModelGraph
-from cspanalyze.stages import (
+from cspanalyze.showing import Shown
+from cspanalyze.stage_plans import (
     Block,
     Chain,
     CrossStage,
@@ -98,8 +99,8 @@ class Panel:
     updates: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Schematic:
+@dataclass(frozen=True, slots=True, repr=False)
+class Schematic(Shown):
     """Panels to be drawn under each other, with bars of one scale."""
 
     title: str

@@ -13,7 +13,8 @@ from itertools import pairwise
 
 from cspanalyze.gradient_flow.flow import GradientFlow
 from cspanalyze.gradient_flow.terms import Slice, slices
-from cspanalyze.stages import Chain, CrossStage, Part, StagePlan, Transition
+from cspanalyze.showing import Printed
+from cspanalyze.stage_plans import Chain, CrossStage, Part, StagePlan, Transition
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _PRIMES = ("", "′", "″", "‴", "⁗")
@@ -83,6 +84,26 @@ class StageUpdates:
         """An `aligned` environment, to be set in display mathematics."""
         body = " \\\\\n".join(f"  {update.latex()}" for update in self.updates)
         return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class StageEquations(Printed):
+    """The weight updates of a stage for every network, by what it is called; a notebook sets them as mathematics."""
+
+    model: str
+    stage: str
+    networks: tuple[tuple[str, StageUpdates], ...]
+
+    def latex(self) -> str:
+        """All equations in one `aligned` environment for each network, one below the other."""
+        return "\n\n".join(rf"$$\textsf{{{name}}}\quad {updates.latex()}$$" for name, updates in self.networks)
+
+    def _repr_latex_(self) -> str:
+        return self.latex()
+
+    def _repr_markdown_(self) -> str:
+        parts = [f"**{name}**\n\n$$\n{updates.latex()}\n$$" for name, updates in self.networks]
+        return "\n\n".join(parts)
 
 
 def weight_updates(flow: GradientFlow, scope: Sequence[int], letters: Sequence[str] = ()) -> StageUpdates:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cspanalyze.errors import UsageError
 from cspanalyze.results import SCHEMA_VERSION
+from cspanalyze.showing import Shown
 
 if TYPE_CHECKING:
     from cattrs.preconf.json import JsonConverter
@@ -140,8 +141,8 @@ class Difference:
     figures: tuple[tuple[str, Estimate], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class GradientMeasurement:
+@dataclass(frozen=True, slots=True, repr=False)
+class GradientMeasurement(Shown):
     """A network beside its variants, completely enough to do it again. `training` is "" for weights as initialised."""
 
     model: str

@@ -14,6 +14,7 @@ from cspanalyze.gradient_flow.flow import Flag, GradientFlow
 from cspanalyze.gradient_flow.paths import path_spectra
 from cspanalyze.gradient_flow.terms import slices
 from cspanalyze.results import SCHEMA_VERSION
+from cspanalyze.showing import Shown
 
 if TYPE_CHECKING:
     from cattrs.preconf.json import JsonConverter
@@ -56,8 +57,8 @@ class Edge:
     copied: bool
 
 
-@dataclass(frozen=True, slots=True)
-class GradientRecord:
+@dataclass(frozen=True, slots=True, repr=False)
+class GradientRecord(Shown):
     """A network's gradient structure: `layers` by index, `edges`, and the figures of every group and of the whole."""
 
     network: str
@@ -87,8 +88,8 @@ class NetworkRecord:
         return cls(variant, record, source_overlap(record), timestamp_raster(record))
 
 
-@dataclass(frozen=True, slots=True)
-class GradientRecords:
+@dataclass(frozen=True, slots=True, repr=False)
+class GradientRecords(Shown):
     """The gradient structure of a network and its variants."""
 
     networks: tuple[NetworkRecord, ...]

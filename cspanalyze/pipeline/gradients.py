@@ -21,10 +21,11 @@ from cspanalyze.gradient_flow import (
     weight_updates,
 )
 from cspanalyze.gradient_flow.conclusions import gradient_conclusions
-from cspanalyze.gradient_flow.equations import StageUpdates
+from cspanalyze.gradient_flow.equations import StageEquations, StageUpdates
 from cspanalyze.gradient_flow.per_layer import layer_groups, layer_results
 from cspanalyze.pipeline.networks import Csp, Traced, subject_of, traced_with_twins
 from cspanalyze.results import Comparison, Record, Report, StageChange
+from cspanalyze.showing import Shown
 
 if TYPE_CHECKING:
     from cspanalyze.analyses import By, Grouping
@@ -65,12 +66,16 @@ class NetworkFlow:
         return self.grouping.by == "layer"
 
 
-@dataclass(frozen=True)
-class GradientStudy:
+@dataclass(frozen=True, repr=False)
+class GradientStudy(Shown):
     """A network's gradient flow, and those of its variants."""
 
     networks: tuple[NetworkFlow, ...]
     changes: tuple[StageChange, ...]
+
+    def shown(self) -> Record:
+        """The figures."""
+        return self.figures()
 
     def figures(self) -> Record:
         """The report of a single network, or the comparison with what it means."""
@@ -80,21 +85,22 @@ class GradientStudy:
         comparison = Comparison(base, tuple(variants), self.changes)
         return replace(comparison, sentences=gradient_conclusions(comparison))
 
-    def equations(self, stage: str) -> tuple[str, tuple[tuple[str, StageUpdates], ...]]:
-        """A stage's name, and the weight updates in it for every network; N stands for `stageN`.
+    def equations(self, stage: str | int) -> StageEquations:
+        """The weight updates in a stage, for every network; N stands for `stageN`.
 
         Raises:
             UsageError: there is no such stage.
         """
-        name = _stage_name(self.networks[0], stage)
-        return name, tuple((network.name, _updates(network, name)) for network in self.networks)
+        name = _stage_name(self.networks[0], str(stage))
+        updates = tuple((network.name, _updates(network, name)) for network in self.networks)
+        return StageEquations(self.networks[0].traced.loaded.name, name, updates)
 
     def records(self) -> GradientRecords:
         """The structure of all networks, for pictures."""
         return GradientRecords(tuple(NetworkRecord.of(network.name, network.record()) for network in self.networks))
 
 
-def study_gradients(
+def gradients(
     model: Network,
     *inputs: Any,
     kwargs: Mapping[str, Any] | None = None,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import copy
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from cspanalyze.errors import CspanalyzeError, UsageError
 from cspanalyze.hardware import Profile
 from cspanalyze.pipeline.layouts import Layout, in_layout
-from cspanalyze.pipeline.networks import Csp, twins_of, versions
+from cspanalyze.pipeline.networks import Csp, loaded_of, twins_of, versions
 from cspanalyze.results import Comparison, Record, Report, Result, Row, Subject
 from cspanalyze.sources import Loaded, Request, load
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from cspanalyze.measure.timing import Timing
+    from cspanalyze.pipeline.networks import Network
 
 Device = Literal["cpu", "cuda"]
 
@@ -47,10 +49,17 @@ class _Measured:
     bound_ms: float | None
 
 
-def latency(request: Request, csp: Csp | None = None, conditions: Conditions = Conditions()) -> Record:
+def latency(
+    model: Network,
+    csp: Csp | None = None,
+    conditions: Conditions = Conditions(),
+    inputs: Sequence[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
+) -> Record:
     """Wall time, throughput and memory of a network, or of a network and its CSP twin in paired, interleaved runs.
 
-    Weights and inputs are random. The record has one group for every batch size; `latency_ms` is the median over
+    A network that is named gets random weights and inputs; a module is run as it is, on a copy of its inputs with as
+    many samples as the batch has. The record has one group for every batch size; `latency_ms` is the median over
     rounds, and `latency_iqr_ms` the distance between the quartiles. Without an optimiser's step: a training step is
     forward, the sum of the outputs as loss, and backward.
 
@@ -66,11 +75,13 @@ def latency(request: Request, csp: Csp | None = None, conditions: Conditions = C
             raise UsageError("--device cuda: torch sees no CUDA device here; leave it out to run on the CPU")
     threads, busy = conditions.threads or timing.processors(), timing.load()
     columns: list[list[_Measured]] = []
-    loaded = _with_numbers(request)
+    networks: list[Loaded] = []
     with timing.pinned(threads):
         for batch in conditions.batches:
-            at = loaded if conditions.batches == (1,) and request.batch is None else _with_numbers(request, batch)
-            columns.append(_measured_at(at, csp, conditions))
+            networks.append(_with_numbers(model, inputs, kwargs, batch))
+            columns.append(_measured_at(networks[-1], csp, conditions))
+            if len(networks) > 1:
+                del networks[1:]  # only their figures are needed
     notes = (
         *filter(None, (busy,)),
         f"measured on {timing.machine(conditions.device, threads)}",
@@ -79,7 +90,7 @@ def latency(request: Request, csp: Csp | None = None, conditions: Conditions = C
         + f"; median of {min(len(m.timing.seconds) for column in columns for m in column)} rounds or more, interleaved",
     )
     reports = [
-        _report(loaded, conditions, [column[number] for column in columns], "CSP" if number else "", notes)
+        _report(networks[0], conditions, [column[number] for column in columns], "CSP" if number else "", notes)
         for number in range(len(columns[0]))
     ]
     if csp is None:
@@ -90,12 +101,36 @@ def latency(request: Request, csp: Csp | None = None, conditions: Conditions = C
     return Comparison(reports[0], (twin,), sentences=sentences)
 
 
-def _with_numbers(request: Request, batch: int | None = None) -> Loaded:
-    wanted = request if batch is None or request.input_from else replace(request, batch=batch)
-    loaded = load(wanted).with_data()
-    if loaded is None:
-        raise UsageError(f"{request.model} cannot be built with data, so it cannot be run")
-    return loaded
+def _with_numbers(model: Network, inputs: Sequence[Any], kwargs: Mapping[str, Any] | None, batch: int) -> Loaded:
+    """The network with data, and inputs of that batch size."""
+    wanted = Request(model) if isinstance(model, str) else model
+    if isinstance(wanted, Request):
+        if not wanted.input_from:
+            wanted = replace(wanted, batch=batch)
+        found = load(wanted).with_data()
+    else:
+        found = loaded_of(wanted, inputs, kwargs).with_data()
+    if found is None:
+        name = wanted.model if isinstance(wanted, Request) else type(wanted).__name__
+        raise UsageError(f"{name} cannot be built with data, so it cannot be run")
+    if isinstance(wanted, Request):
+        return found
+    # The caller's own would be moved, converted and trained.
+    return _rebatched(replace(found, model=copy.deepcopy(found.model)), batch)
+
+
+def _rebatched(loaded: Loaded, batch: int) -> Loaded:
+    """The samples of the inputs again and again, until there are `batch` of them."""
+    import torch
+    from torch.utils._pytree import tree_map
+
+    def repeated(leaf: Any) -> Any:
+        if not isinstance(leaf, torch.Tensor) or not leaf.ndim or leaf.shape[0] == batch:
+            return leaf
+        return leaf[torch.arange(batch) % leaf.shape[0]]
+
+    args, kwargs = tree_map(repeated, (loaded.args, dict(loaded.kwargs)))
+    return replace(loaded, args=args, kwargs=kwargs)
 
 
 def _measured_at(loaded: Loaded, csp: Csp | None, conditions: Conditions) -> list[_Measured]:

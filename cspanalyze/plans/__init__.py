@@ -12,7 +12,7 @@ from cspanalyze.darknet.network import DarknetNet
 from cspanalyze.plans.families import FAMILIES, Groups, Named
 from cspanalyze.plans.layers import Unknown, convolutions
 from cspanalyze.plans.parts import read_parts
-from cspanalyze.stages import NetworkPlan, StagePlan
+from cspanalyze.stage_plans import NetworkPlan, StagePlan
 
 __all__ = ["read_plan"]
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from torch import nn
 
 from cspanalyze.plans.layers import Unknown, convolutions, read_chain, window_of
-from cspanalyze.stages import Block, Shortcut, Size, Window
+from cspanalyze.stage_plans import Block, Shortcut, Size, Window
 
 _GATES = ("se", "se_module", "attn", "attn2", "attn3")
 _PROJECTION = "downsample"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from torch import nn
 
 from cspanalyze.plans.layers import Unknown, read_chain
-from cspanalyze.stages import Block, Body, Chain, CrossStage, DenseLayers, EqualBlocks, Fusion, Part, Step
+from cspanalyze.stage_plans import Block, Body, Chain, CrossStage, DenseLayers, EqualBlocks, Fusion, Part, Step
 
 ReadParts = Callable[[Iterable[nn.Module]], tuple[Part, ...]]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from cspanalyze.plans.layers import Unknown, convolutions, read_chain, window_of
-from cspanalyze.stages import Chain, DenseLayers, OneShotAggregation, Part, Transition
+from cspanalyze.stage_plans import Chain, DenseLayers, OneShotAggregation, Part, Transition
 
 
 def is_dense_block(module: nn.Module) -> bool:

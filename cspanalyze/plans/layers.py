@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from torch import nn
 
-from cspanalyze.stages import Chain, Resize, Size, Step, Window
+from cspanalyze.stage_plans import Chain, Resize, Size, Step, Window
 
 _POOLS = (nn.MaxPool2d, nn.AvgPool2d)
 _ADAPTIVE_POOLS = (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)

@@ -10,7 +10,7 @@ from cspanalyze.plans.blocks import changes_nothing, read_block
 from cspanalyze.plans.cross import is_cross_stage, read_cross_stage
 from cspanalyze.plans.dense import is_dense_block, is_one_shot, read_dense_block, read_one_shot, with_transition
 from cspanalyze.plans.layers import is_layer, is_sequential, read_chain
-from cspanalyze.stages import Block, Chain, EqualBlocks, Part
+from cspanalyze.stage_plans import Block, Chain, EqualBlocks, Part
 
 Reader = Callable[[nn.Module], Iterable[Part]]
 

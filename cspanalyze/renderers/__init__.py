@@ -11,7 +11,7 @@ from cspanalyze.renderers.layout import PLAIN, Layout
 from cspanalyze.renderers.style import Style
 from cspanalyze.results import Record
 
-__all__ = ["FORMATS", "Document", "Layout", "Style", "format_of_suffix", "render", "render_document"]
+__all__ = ["FORMATS", "FRAGMENT", "Document", "Layout", "Style", "format_of_suffix", "render", "render_document"]
 
 FORMATS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -24,6 +24,8 @@ FORMATS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Every format, and the file suffixes that stand for it."""
+FRAGMENT = "fragment"
+"""A piece of HTML inside the page of somebody else, such as a notebook: no file has it."""
 
 
 def format_of_suffix(suffix: str, more: Sequence[str] = ()) -> str:
@@ -60,6 +62,10 @@ def render_document(document: Document, format: str, style: Style) -> str:
         from cspanalyze.renderers.html import render_document_page
 
         return render_document_page(document)
+    if format == FRAGMENT:
+        from cspanalyze.renderers.html import render_document_fragment
+
+        return render_document_fragment(document)
     from cspanalyze.renderers.markup import render_latex, render_markdown
 
     return (render_markdown if format == "markdown" else render_latex)(document, style)

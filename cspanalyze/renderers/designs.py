@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import csv
+import io
+import json
 
+from cspanalyze.designs import FIELDS, DesignRow, Designs, designs_to_json, texts
 from cspanalyze.renderers.columns import HEADINGS
 from cspanalyze.renderers.figures import UNKNOWN, figure
 from cspanalyze.renderers.grid import Block, Cell, Column, Document, Grid, Line
 from cspanalyze.renderers.style import Style
-
-if TYPE_CHECKING:
-    from cspanalyze.pipeline.designs import DesignRow
 
 _FIGURES = ("macs", "params", "cio", "unfused_bytes", "fused_bytes", "peak_bytes")
 _TITLES = {"cio": "CIO"}
 _UNITS = {"macs": "MAC", "cio": "elements", "unfused_bytes": "B", "fused_bytes": "B", "peak_bytes": "B"}
 
 
-def render_designs(rows: Sequence[DesignRow], objectives: Sequence[str], format: str, style: Style) -> str:
-    """One row a design, those on the front marked."""
+def render_designs(designs: Designs, format: str, style: Style) -> str:
+    """One row a design, those on the front marked, in any of the formats that a run can be written in."""
+    rows, objectives = designs.rows, designs.objectives
+    if format == "json":
+        return json.dumps(designs_to_json(designs), indent=1) + "\n"
+    if format == "csv":
+        return _csv(designs)
     from cspanalyze.renderers import render_document
 
     columns = [
@@ -47,14 +51,21 @@ def render_designs(rows: Sequence[DesignRow], objectives: Sequence[str], format:
     )
 
 
+def _csv(designs: Designs) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(FIELDS)
+    writer.writerows(texts(row) for row in designs.rows)
+    return text.getvalue()
+
+
 def _line(row: DesignRow, first: bool, style: Style) -> Line:
     effective = UNKNOWN if row.gamma_effective is None else f"{row.gamma_effective:.3g}"
     duplication = UNKNOWN if row.gradient_duplication is None else f"{row.gradient_duplication:.3f}"
     figures = [Cell(figure(getattr(row, name))) for name in _FIGURES]
     mark = "✓" if style.unicode else "*"
     front = Cell(mark, "better") if row.front else Cell("failed" if row.error else "", "worse" if row.error else "")
-    gamma = "" if row.gamma is None or row.variant != "CSP" else f"{row.gamma:g}"
-    inner = "" if row.inner == "keep" else row.inner
-    words = (row.variant if row.variant != "CSP" else "", row.preset or row.asked, row.fusion, inner, gamma)
-    design = " ".join(filter(None, words))
-    return Line((row.model if first else "", design), (Cell(effective), *figures, Cell(duplication), front))
+    return Line(
+        (row.model if first else "", row.label.removeprefix("CSP ")),
+        (Cell(effective), *figures, Cell(duplication), front),
+    )

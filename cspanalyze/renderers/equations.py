@@ -7,7 +7,8 @@ import io
 import json
 from collections.abc import Sequence
 
-from cspanalyze.gradient_flow import StageUpdates
+from cspanalyze.gradient_flow.equations import StageEquations, StageUpdates
+from cspanalyze.renderers.grid import Block, Cell, Column, Document, Grid, Line
 from cspanalyze.renderers.style import Style, to_ascii
 from cspanalyze.results import SCHEMA_VERSION
 
@@ -18,12 +19,17 @@ _ABOUT = "w' = f(w, g, ...) lists the gradients that enter a weight's update (ar
 _FIELDS = ("stage", "network", "layer", "weight", "gradient", "channels")
 
 
-def render_equations(model: str, stage: str, networks: Sequence[Named], format: str, style: Style) -> str:
+def render_equations(equations: StageEquations, format: str, style: Style) -> str:
     """The equations of every network, in any of the formats that a run can be written in."""
+    model, stage, networks = equations.model, equations.stage, equations.networks
     if format == "json":
         return json.dumps(_data(model, stage, networks), indent=1, ensure_ascii=False) + "\n"
     if format == "csv":
         return _csv(stage, networks)
+    if format == "html":
+        from cspanalyze.renderers.html import render_document_page
+
+        return render_document_page(_document(equations))
     if format == "latex":
         parts = [f"% {model}, {stage}: {name}\n\\[\n{updates.latex()}\n\\]" for name, updates in networks]
         return "\n".join(parts) + "\n"
@@ -33,6 +39,22 @@ def render_equations(model: str, stage: str, networks: Sequence[Named], format: 
     parts = [f"{model}, {stage}: {name}\n\n{_indented(updates.text())}\n" for name, updates in networks]
     text = "\n".join([*parts, _ABOUT]) + "\n"
     return text if style.unicode else to_ascii(text.replace("…", "...").translate(_PLAIN))
+
+
+def _document(equations: StageEquations) -> Document:
+    grids = tuple(
+        Grid(
+            (Column("weight update", align="left"),),
+            (Column("layer", align="left"),),
+            tuple(Block((Line((each.text(),), (Cell(each.name),)),)) for each in updates.updates),
+            name,
+        )
+        for name, updates in equations.networks
+    )
+    meanings = dict.fromkeys(
+        f"{symbol.text()}: {meaning}" for _, each in equations.networks for symbol, meaning in each.inputs
+    )
+    return Document(f"{equations.model}, {equations.stage}: weight updates", grids, (*meanings, _ABOUT))
 
 
 def _indented(text: str) -> str:

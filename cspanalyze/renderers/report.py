@@ -36,7 +36,7 @@ from cspanalyze.results import Record
 from cspanalyze.study import Study, alone_or_compared
 
 _FOLDED_FROM = 40  # rows of a module table that stand open at once
-_GRADIENTS = (
+GRADIENTS_ABOUT = (
     "Which gradients enter which weight updates, read off the structure: the opportunity for duplicate gradient, not "
     "what training makes of it. A gradient term is a slice of channels that one layer reads of another; terms that "
     "repeat a slice use its gradient again."
@@ -120,10 +120,10 @@ def _modules(record: Record) -> Iterator[Section]:
 def gradient_section(records: Sequence[GradientRecord]) -> Section:
     """Plots of the gradient structure, and its figures."""
     plots = tuple(embedded(kind.draw(records), kind.caption) for kind in GRADIENT_PLOTS.values())
-    return Section("Gradients", paragraphs=(_GRADIENTS,), plots=plots, grids=(_duplication(records),))
+    return Section("Gradients", paragraphs=(GRADIENTS_ABOUT,), plots=plots, grids=(duplication_grid(records),))
 
 
-def _duplication(records: Sequence[GradientRecord]) -> Grid:
+def duplication_grid(records: Sequence[GradientRecord]) -> Grid:
     """The figures of the whole networks, one row each."""
     columns = (
         Column("layers"), Column("gradient terms", "T"), Column("distinct", "U"), Column("repeated", "1 - U/T"),

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 from dataclasses import dataclass
+
+_DEFAULT_WIDTH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +28,23 @@ def to_ascii(text: str) -> str:
     for sign, plain in _ASCII.items():
         text = text.replace(sign, plain)
     return text.encode("ascii", "replace").decode("ascii")
+
+
+def line_width(terminal: bool) -> int:
+    """Characters in a line: what COLUMNS says, the width of a terminal, or 100."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns) > 0:
+        return int(columns)
+    if terminal:
+        with contextlib.suppress(OSError):
+            return os.get_terminal_size(sys.stdout.fileno()).columns or _DEFAULT_WIDTH
+    return _DEFAULT_WIDTH
+
+
+def holds_unicode(encoding: str | None) -> bool:
+    """Whether an encoding has the signs that tables use."""
+    try:
+        "✓✗·²Σ─".encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from cspanalyze.cli.design_run import gammas
+from cspanalyze.designs import DesignRow, row_from, texts, with_front
 from cspanalyze.errors import CspError, UsageError
-from cspanalyze.pipeline.designs import DesignRow, designs, row_from, sweep_designs, texts, with_front
+from cspanalyze.pipeline.designs import designs, sweep_designs
 from cspanalyze.pipeline.executors import cluster
 
 Run = Callable[..., Any]

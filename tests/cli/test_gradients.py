@@ -18,7 +18,7 @@ from cspanalyze.gradient_flow.measured import measurement_from_json, measurement
 from cspanalyze.gradient_flow.per_layer import layer_results
 from cspanalyze.pipeline import Csp
 from cspanalyze.pipeline.gradient_measurement import Measuring, measure_gradients
-from cspanalyze.pipeline.gradients import study_gradients
+from cspanalyze.pipeline.gradients import gradients
 from cspanalyze.results import CONTROL, Comparison, from_json
 from cspanalyze.schema import run_schema
 from cspanalyze.zoo import create
@@ -50,7 +50,7 @@ def test_the_table_names_opportunity_and_control(run: Any) -> None:
 
 
 def test_change_is_divided_between_transitions_and_split() -> None:
-    record = study_gradients(create("resnet18"), csp=Csp(preset="dropin")).figures()
+    record = gradients(create("resnet18"), csp=Csp(preset="dropin")).figures()
     assert isinstance(record, Comparison)
     twin = record.variants[0]
     control = twin.__class__(
@@ -78,7 +78,7 @@ def test_layers_have_sources_overlaps_and_timestamps(run: Any) -> None:
 
 
 def test_layer_figures_agree_with_the_record() -> None:
-    study = study_gradients(create("densenet121", depths=(2, 3, 2, 2)))
+    study = gradients(create("densenet121", depths=(2, 3, 2, 2)))
     network = study.networks[0]
     found = {result.metric: [row.value for row in result.rows] for result in layer_results(network.flow)}
     record = network.record()
@@ -139,7 +139,7 @@ def test_refusals(run: Any, options: tuple[str, ...], words: str) -> None:
 
 def test_units_of_a_dense_network() -> None:
     """By dense layer instead of by convolution D rises: bottlenecks repeat nothing, and dilute it."""
-    fine, coarse = (study_gradients(create("densenet121"), unit=unit).figures() for unit in ("", r"denselayer\d+"))
+    fine, coarse = (gradients(create("densenet121"), unit=unit).figures() for unit in ("", r"denselayer\d+"))
     terms = [record.result("gradient_terms").total for record in (fine, coarse)]
     # 58 layers of one term less each: what the 3x3 reads of its 1x1.
     assert terms == [655, 655 - 58]
@@ -148,7 +148,7 @@ def test_units_of_a_dense_network() -> None:
 
 
 def test_paths_of_the_twin_multiply_over_its_stages() -> None:
-    record = study_gradients(to_csp(create("resnet50")).model).figures()
+    record = gradients(to_csp(create("resnet50")).model).figures()
     paths = record.result("gradient_paths")
     assert prod(int(row.value or 0) for row in paths.rows) == paths.total == 9 * 9 * 33 * 5
 

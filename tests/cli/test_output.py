@@ -97,7 +97,7 @@ def test_a_failing_write_leaves_the_old_file_and_nothing_else(
 
     monkeypatch.setattr(call, fail)
     with pytest.raises(OutputError, match="No space left on device"):
-        Destination("csv", target).write("new")
+        Destination("csv", target, force=True).write("new")
     assert target.read_text() == "old"
     assert sorted(os.listdir(folder)) == ["nets.py", "raises.py", "x.csv"]
 

@@ -19,7 +19,7 @@ from cspanalyze.analyses.closed_forms import (
     one_shot_aggregation,
     residual_add_closed_form,
 )
-from cspanalyze.stages import (
+from cspanalyze.stage_plans import (
     Block,
     Chain,
     CrossStage,

@@ -14,7 +14,7 @@ from torch import nn
 from cspanalyze import zoo
 from cspanalyze.analyses.closed_forms import cio_closed_form, cio_terms
 from cspanalyze.plans import read_plan
-from cspanalyze.stages import CrossStage, NetworkPlan, resize
+from cspanalyze.stage_plans import CrossStage, NetworkPlan, resize
 
 Shape = tuple[int, int, int, int]
 HookCount = Callable[[nn.Module, Shape, Callable[[str], str]], dict[str, int]]

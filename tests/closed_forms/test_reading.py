@@ -13,7 +13,7 @@ from cspanalyze.analyses.closed_forms import cio_closed_form
 from cspanalyze.csp.split import Split
 from cspanalyze.csp.stage import CSPStage
 from cspanalyze.plans import read_plan
-from cspanalyze.stages import EqualBlocks, NetworkPlan, StagePlan
+from cspanalyze.stage_plans import EqualBlocks, NetworkPlan, StagePlan
 
 Shape = tuple[int, int, int, int]
 HookCount = Callable[[nn.Module, Shape, Callable[[str], str]], dict[str, int]]

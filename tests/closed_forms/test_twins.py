@@ -13,7 +13,7 @@ from cspanalyze import zoo
 from cspanalyze.analyses.closed_forms import cio_closed_form
 from cspanalyze.csp import to_csp
 from cspanalyze.plans import read_plan
-from cspanalyze.stages import DenseLayers, EqualBlocks, NetworkPlan
+from cspanalyze.stage_plans import DenseLayers, EqualBlocks, NetworkPlan
 
 Shape = tuple[int, int, int, int]
 HookCount = Callable[[nn.Module, Shape, Callable[[str], str]], dict[str, int]]

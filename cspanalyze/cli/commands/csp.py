@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-from cspanalyze.cli.destination import Destination, check_writable, destination, replace_file
+from cspanalyze.cli.destination import Destination, destination
 from cspanalyze.cli.execution import csp_of, request_of
 from cspanalyze.cli.options import OUTPUT, InputOptions, PartialOptions, option
 from cspanalyze.cli.waiting import waiting
-from cspanalyze.errors import OutputError
+from cspanalyze.files import check_writable, write_file
 
 EPILOG = "Example: cspanalyze csp resnet50 --gamma 0.5 -o twin.py"
 METRICS = ("macs", "params", "cio")
@@ -53,9 +53,6 @@ def run(options: CspOptions) -> None:
     from cspanalyze.renderers import render
 
     if file is not None:
-        try:
-            replace_file(file, content)
-        except OSError as error:
-            raise OutputError(f"cannot write {file}: {error.strerror or error}") from error
+        write_file(file, content, force=options.force)
         print(f"wrote {file}", file=sys.stderr)
     target.write(render(record, target.format, target.style))

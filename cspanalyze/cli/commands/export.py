@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from cspanalyze.cli.destination import check_writable, replace_file
 from cspanalyze.cli.options import NETWORK, OUTPUT, ModelOptions, option
 from cspanalyze.cli.waiting import waiting
-from cspanalyze.errors import OutputError, UsageError
+from cspanalyze.errors import UsageError
+from cspanalyze.files import check_writable, write_file
 
 EPILOG = "Example: cspanalyze export darknet/cspresnet50 --arg activation=mish -o net.cfg"
 _OUTPUT_HELP = "Write to FILE, whose suffix must be .cfg; without it to standard output."
@@ -46,8 +46,5 @@ def run(options: ExportOptions) -> None:
     if path is None:
         sys.stdout.write(text)
         return
-    try:
-        replace_file(path, text)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+    write_file(path, text, force=options.force)
     print(f"wrote {path}", file=sys.stderr)

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from cspanalyze.cli.destination import Destination, check_writable, destination
+from cspanalyze.cli.destination import Destination, destination
 from cspanalyze.cli.execution import csp_of, request_of
 from cspanalyze.cli.options import CSP, TwinOptions, option
 from cspanalyze.cli.waiting import waiting
 from cspanalyze.errors import OutputError, UsageError
+from cspanalyze.files import check_writable
 
 if TYPE_CHECKING:
     from cspanalyze.sources import Request

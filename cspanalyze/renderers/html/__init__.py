@@ -2,6 +2,24 @@
 
 from __future__ import annotations
 
-from cspanalyze.renderers.html.page import Page, Plot, Section, render_document_page, render_page
+from cspanalyze.renderers.html.page import (
+    Drawing,
+    Page,
+    Plot,
+    Section,
+    render_document_fragment,
+    render_document_page,
+    render_fragment,
+    render_page,
+)
 
-__all__ = ["Page", "Plot", "Section", "render_document_page", "render_page"]
+__all__ = [
+    "Drawing",
+    "Page",
+    "Plot",
+    "Section",
+    "render_document_fragment",
+    "render_document_page",
+    "render_fragment",
+    "render_page",
+]

@@ -69,10 +69,19 @@ class Page:
 
 def render_document_page(document: Document) -> str:
     """The page of a document: its sentences first, its tables, its remarks as the method."""
+    return render_page(_page(document))
+
+
+def render_document_fragment(document: Document) -> str:
+    """The document inside somebody else's page: its tables, its remarks folded, its sentences."""
+    return render_fragment(_page(document))
+
+
+def _page(document: Document) -> Page:
     sections = [Section(grid.title, grids=(grid,)) for grid in document.grids]
     if document.remarks:
         sections.append(Section("What is counted", remarks=document.remarks))
-    return render_page(Page(document.title, document.sentences, tuple(sections)))
+    return Page(document.title, document.sentences, tuple(sections))
 
 
 def render_page(page: Page) -> str:
@@ -82,11 +91,17 @@ def render_page(page: Page) -> str:
     read = files(__package__).joinpath
     style, script = (read(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     packed = {"library": library(), "figures": figures(page.plots)} if page.plots else {"library": "", "figures": ""}
-    return _template().render(page=page, style=style, script=script, **packed)
+    return _template("page.html").render(page=page, style=style, script=script, **packed)
+
+
+def render_fragment(page: Page) -> str:
+    """The page without plots, scripts and links, in a style that takes the colours of what it stands in."""
+    style = files(__package__).joinpath("fragment.css").read_text(encoding="utf-8")
+    return _template("fragment.html").render(page=page, style=style)
 
 
 @cache
-def _template() -> Template:
+def _template(name: str) -> Template:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -97,7 +112,7 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters |= {"figure": _figure, "image": _image, "anchor": _anchor}
-    return environment.get_template("page.html")
+    return environment.get_template(name)
 
 
 def _figure(text: str) -> tuple[str, str]:
