@@ -1,6 +1,6 @@
-"""What the robustness tests share: a folder with small networks, the command line in it, and a long profile.
+"""What the robustness tests share: a folder with small networks, and the command line in it.
 
-`pytest tests/robustness --hypothesis-profile=long` tries far more than an ordinary run.
+`EXAMPLES=3000 pytest tests/robustness` tries far more than an ordinary run.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from hypothesis import HealthCheck, settings
 
 from cspanalyze.cli import main
 
-_UNHURRIED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
-settings.register_profile("short", max_examples=40, deadline=None, suppress_health_check=_UNHURRIED)
-settings.register_profile(
-    "long", max_examples=int(os.environ.get("EXAMPLES", "3000")), deadline=None, suppress_health_check=_UNHURRIED
+MANY = settings(
+    max_examples=int(os.environ.get("EXAMPLES", "25")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large],
 )
+"""How often something is tried: by the hundred or thousand where the environment says so."""
 
 NETS = """
 import torch

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from hypothesis import event, example, given
 from hypothesis import strategies as st
-from robustness.conftest import call, is_clear, left_over
+from robustness.conftest import MANY, call, is_clear, left_over
 
 from cspanalyze.cli import _app
 
@@ -75,6 +75,7 @@ def command_lines(draw: st.DrawFn) -> list[str]:
     return [name, *words]
 
 
+@MANY
 @given(words=command_lines())
 @example(words=["cio", "nets.py:Tiny", "--csp", "--gamma", "nan"])
 @example(words=["cio", "\udcff.py:Tiny"])
@@ -86,6 +87,7 @@ def test_every_command(folder: Path, words: list[str]) -> None:
     assert not left_over(folder)
 
 
+@MANY
 @given(words=st.lists(texts(10) | st.sampled_from([*commands(), *MODELS, *VALUES]), max_size=5))
 def test_any_words(folder: Path, words: list[str]) -> None:
     if set(words) & SLOW:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from hypothesis import event, given
 from hypothesis import strategies as st
-from robustness.conftest import call, is_clear, left_over
+from robustness.conftest import MANY, call, is_clear, left_over
 
 SCALARS = st.sampled_from(
     [None, True, 0, -1, 1, 2**63, 10**400, 0.5, -0.0, 1e308, "", "macs", "<script>", "é", "a" * 5000, [], {}, [[]], "-"]
@@ -81,6 +81,7 @@ def _mutated(draw: st.DrawFn, data: Any) -> Any:
     return data
 
 
+@MANY
 @given(data=st.data())
 def test_records(folder: Path, saved: Parts, data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(sorted(saved)))
@@ -99,6 +100,7 @@ def test_records(folder: Path, saved: Parts, data: st.DataObject) -> None:
     assert not left_over(folder)
 
 
+@MANY
 @given(content=st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_bytes(folder: Path, content: bytes) -> None:
     for name, command in {
@@ -132,6 +134,7 @@ TOML = [
 ]
 
 
+@MANY
 @given(lines=st.lists(st.tuples(st.sampled_from(KEYS), st.sampled_from(TOML)), max_size=6))
 def test_profiles(folder: Path, lines: list[tuple[str, str]]) -> None:
     (folder / "board.toml").write_text("".join(f"{key} = {value}\n" for key, value in lines))
@@ -157,6 +160,7 @@ HEADINGS = [
 CELLS = st.sampled_from(["", "1", "-1", "0.5", "nan", "inf", "1e400", "yes", "no", "base", "CSP", "é", "<b>", '"', "x"])
 
 
+@MANY
 @given(
     headings=st.lists(st.sampled_from(HEADINGS), max_size=8, unique=True),
     rows=st.lists(st.lists(CELLS, max_size=9), max_size=5),
@@ -178,6 +182,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Parts:
         return Parts({entry: archive.read(entry) for entry in archive.namelist()})
 
 
+@MANY
 @given(data=st.data())
 def test_exported_programs(folder: Path, exported: Parts, data: st.DataObject) -> None:
     program = next(name for name in exported if name.endswith("models/model.json"))
