@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from cspanalyze.analyses import analysis as register_analysis
     from cspanalyze.api import draw, latency, plot, read, report, schematic, sweep
     from cspanalyze.costs import formula as register_formula
-    from cspanalyze.csp import to_csp
+    from cspanalyze.csp import register_csp_adapter, to_csp
     from cspanalyze.designs import Designs
     from cspanalyze.errors import CspanalyzeError
     from cspanalyze.graph import ModelGraph
     from cspanalyze.pipeline import analyze, compare
+    from cspanalyze.pipeline.checking import check
     from cspanalyze.pipeline.contrasting import contrast
     from cspanalyze.pipeline.counting import count
     from cspanalyze.pipeline.gradient_measurement import Measuring, measure_gradients
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from cspanalyze.pipeline.networks import Csp
     from cspanalyze.pipeline.staging import list_stages as stages
     from cspanalyze.pipeline.traffic import Traffic
+    from cspanalyze.renderers.registry import renderer as register_renderer
     from cspanalyze.results import Comparison, Report, Result, Row
+    from cspanalyze.sources import Source, register_source
     from cspanalyze.tracing import trace
 
 __version__ = "0.1.0"
@@ -38,9 +41,11 @@ __all__ = [
     "Report",
     "Result",
     "Row",
+    "Source",
     "Traffic",
     "__version__",
     "analyze",
+    "check",
     "compare",
     "contrast",
     "count",
@@ -51,7 +56,10 @@ __all__ = [
     "plot",
     "read",
     "register_analysis",
+    "register_csp_adapter",
     "register_formula",
+    "register_renderer",
+    "register_source",
     "report",
     "schematic",
     "stages",
@@ -70,8 +78,10 @@ _HOMES = {
     "Report": ("cspanalyze.results", "Report"),
     "Result": ("cspanalyze.results", "Result"),
     "Row": ("cspanalyze.results", "Row"),
+    "Source": ("cspanalyze.sources", "Source"),
     "Traffic": ("cspanalyze.pipeline.traffic", "Traffic"),
     "analyze": ("cspanalyze.pipeline", "analyze"),
+    "check": ("cspanalyze.pipeline.checking", "check"),
     "compare": ("cspanalyze.pipeline", "compare"),
     "contrast": ("cspanalyze.pipeline.contrasting", "contrast"),
     "count": ("cspanalyze.pipeline.counting", "count"),
@@ -82,7 +92,10 @@ _HOMES = {
     "plot": ("cspanalyze.api", "plot"),
     "read": ("cspanalyze.api", "read"),
     "register_analysis": ("cspanalyze.analyses", "analysis"),
+    "register_csp_adapter": ("cspanalyze.csp", "register_csp_adapter"),
     "register_formula": ("cspanalyze.costs", "formula"),
+    "register_renderer": ("cspanalyze.renderers.registry", "renderer"),
+    "register_source": ("cspanalyze.sources", "register_source"),
     "report": ("cspanalyze.api", "report"),
     "schematic": ("cspanalyze.api", "schematic"),
     "stages": ("cspanalyze.pipeline.staging", "list_stages"),

@@ -39,3 +39,9 @@ class IncompleteError(CspanalyzeError):
     """Raised under `--strict` when an operation in the total has no formula."""
 
     exit_code = 3
+
+
+class LimitError(CspanalyzeError):
+    """Raised by `check` when a figure is beyond its limit."""
+
+    exit_code = 4

@@ -16,8 +16,9 @@ from cspanalyze.diagrams.record import Diagram, diagram_from_json
 from cspanalyze.errors import CspanalyzeError, UsageError
 from cspanalyze.gradient_flow.measured import GradientMeasurement, measurement_from_json
 from cspanalyze.gradient_flow.record import GradientRecord, record_from_json
+from cspanalyze.limits import Check, check_from_json
 
-Saved = results.AnyRecord | study.Study | Diagram | Designs | GradientMeasurement | tuple[GradientRecord, ...]
+Saved = results.AnyRecord | study.Study | Diagram | Designs | Check | GradientMeasurement | tuple[GradientRecord, ...]
 SUFFIX, BASE = ".json", "base"
 
 
@@ -81,6 +82,8 @@ def _of_kind(data: dict[str, Any]) -> Saved:
         return tuple(_gradients(each) for each in networks)
     if data.get("kind") == "gradient_measurement":
         return measurement_from_json(data)
+    if data.get("kind") == "check":
+        return check_from_json(data)
     if data.get("kind") == "designs":
         return designs_from_json(data)
     return results.from_json(data)

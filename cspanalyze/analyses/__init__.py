@@ -20,6 +20,7 @@ from cspanalyze.analyses.view import View
 from cspanalyze.errors import UsageError
 from cspanalyze.garbage import young_collections_only
 from cspanalyze.graph import ModelGraph
+from cspanalyze.plugins import load_plugins
 from cspanalyze.results import Result
 
 CLOSED_FORM = "cio_closed_form"
@@ -33,6 +34,7 @@ def run(graph: ModelGraph, metrics: Iterable[str], grouping: Grouping) -> tuple[
     Raises:
         UsageError: an unknown metric.
     """
+    load_plugins()
     view = View(graph, grouping)
     with young_collections_only():
         return tuple([result for metric in metrics for result in _of_metric(view, metric)])

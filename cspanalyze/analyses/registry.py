@@ -18,6 +18,12 @@ def analysis(metric: str) -> Callable[[Analysis], Analysis]:
     """Register a pure function `View -> Result` under the name of its metric.
 
     It sees the forward pass only, also where the graph holds a whole training step.
+
+    >>> @register_analysis("convolutions")
+    ... def convolutions(view):
+    ...     return view.sum_operations("convolutions", "convolutions", lambda op: int(op.target == "aten.conv2d"))
+    >>> analyze("resnet18", metrics=("convolutions",)).result("convolutions").total
+    20
     """
 
     def register(function: Analysis) -> Analysis:

@@ -26,7 +26,8 @@ _ABOUT = (
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 2 bad input, 3 incomplete under --strict, 1 internal error."""
+    """Run the command line and exit: 0 done, 2 bad input, 3 incomplete under --strict, 4 beyond a limit,
+    1 internal error."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     code = _guarded(lambda: _run(given or ["--help"]), debug="--debug" in given)
     sys.exit(code)

@@ -93,6 +93,12 @@ def formula(*targets: str) -> Callable[[Formula], Formula]:
 
     A formula is an integer function of shapes and attributes, here and in plugins alike; the last one registered for a
     target wins.
+
+    >>> @register_formula("mylib.scale")
+    ... def scale(call):
+    ...     from cspanalyze.costs import Cost
+    ...
+    ...     return Cost("elementwise", elementwise_flops=call.out.numel)
     """
 
     def register(function: Formula) -> Formula:

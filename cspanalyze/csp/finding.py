@@ -17,6 +17,7 @@ from cspanalyze.csp.residual import ResidualAdapter
 from cspanalyze.csp.stage import CSPStage
 from cspanalyze.errors import CspError, TraceError
 from cspanalyze.graph import ModelGraph
+from cspanalyze.plugins import load_plugins
 from cspanalyze.tracing import trace
 
 
@@ -74,6 +75,7 @@ def find_stages(model: nn.Module, args: Sequence[Any] = (), kwargs: Mapping[str,
 
 def known_stages(model: nn.Module) -> tuple[StageDescription, ...]:
     """The stages that an adapter recognises by the structure of the modules, in order of registration."""
+    load_plugins()
     adapters = [adapter() for adapter in ADAPTERS]
     found: list[tuple[Adapter, StageDescription]] = []
     _search("", model, adapters, found)

@@ -63,6 +63,14 @@ def to_csp(
 
     Raises:
         CspError: an argument is off, no stage is found or left, or the preset does not fit the network.
+
+    >>> import torch
+    >>> from cspanalyze.zoo import create
+    >>> twin = to_csp(create("resnet18"), gamma=0.25)
+    >>> [(change.stage, change.bypass_channels, change.block_channels) for change in twin.changes[1:]]
+    [('layer2', 32, 96), ('layer3', 64, 192), ('layer4', 128, 384)]
+    >>> twin.model(torch.rand(1, 3, 64, 64)).shape
+    torch.Size([1, 1000])
     """
     _check_words(fusion=fusion, preset=preset, inner=inner, init=init)
     check_gamma(gamma)

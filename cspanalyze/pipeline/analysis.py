@@ -68,6 +68,16 @@ def analyze(
 
     Raises:
         CspanalyzeError: the network cannot be built or traced, or an argument is off.
+
+    >>> record = analyze("resnet18", metrics=("macs", "params"))
+    >>> record.result("macs").total, record.result("params").total
+    (1814073344, 11689512)
+
+    A module of your own, with what it takes:
+
+    >>> import torch
+    >>> analyze(torch.nn.Linear(16, 4), torch.rand(2, 16), metrics=("macs",)).result("macs").total
+    128
     """
     base = traced_of(loaded_of(model, inputs, kwargs, _layout(traffic)), train)
     return report_of(base, metrics, by, depth, traffic)
@@ -90,6 +100,12 @@ def compare(
 
     Raises:
         CspanalyzeError: also where the network cannot be made partial as asked.
+
+    >>> record = compare("resnet18", csp=Csp(gamma=0.5), metrics=("macs",))
+    >>> [report.result("macs").total for report in (record.base, *record.variants)]
+    [1814073344, 879595520]
+    >>> record.changes[0].bypass_channels, record.changes[0].block_channels
+    (32, 32)
     """
     base = traced_of(loaded_of(model, inputs, kwargs, _layout(traffic)), train)
     twins, changes = traced_twins(base, csp, train, _layout(traffic))

@@ -34,6 +34,10 @@ def contrast(
 
     Raises:
         CspanalyzeError: there is no second network, or one cannot be built or traced on that input.
+
+    >>> record = contrast(["resnet18", "resnet34"], metrics=("params",))
+    >>> [report.result("params").total for report in (record.base, *record.variants)]
+    [11689512, 21797672]
     """
     if len(models) < 2:
         raise UsageError(

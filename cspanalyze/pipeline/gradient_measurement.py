@@ -68,6 +68,12 @@ def measure_gradients(
 
     Raises:
         CspanalyzeError: the network cannot be built, made partial, traced or run; the data do not fit it.
+
+    >>> import torch
+    >>> net = torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.ReLU(), torch.nn.Linear(8, 4))
+    >>> record = measure_gradients(net, torch.rand(32, 8), measuring=Measuring(draws=2))
+    >>> record.networks[0].variant, record.draws
+    ('base', 2)
     """
     loaded = loaded_of(model, inputs, kwargs)
     batches = _batches(loaded, measuring.data)

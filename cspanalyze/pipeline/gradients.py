@@ -120,6 +120,13 @@ def gradients(
     Raises:
         CspanalyzeError: as `compare`; UsageError if `unit` is no regular expression, or makes units that read each
             other.
+
+    >>> study = gradients("densenet121", csp=Csp())
+    >>> figures = study.figures()
+    >>> [round(each.result("gradient_duplication_channels").total, 3) for each in (figures.base, *figures.variants)]
+    [0.755, 0.665]
+    >>> print(study.equations(1).networks[0][1].updates[2].text())
+    w₃′ = f(w₃, g₀, g₂)
     """
     from cspanalyze.analyses import Grouping
 

@@ -21,6 +21,9 @@ def list_stages(model: Network, *inputs: Any, kwargs: Mapping[str, Any] | None =
 
     Raises:
         CspanalyzeError: the network cannot be built or traced.
+
+    >>> [(stage.stage, stage.blocks, stage.channels) for stage in stages("resnet18").stages]
+    [('layer1', 2, 64), ('layer2', 1, 128), ('layer3', 1, 256), ('layer4', 1, 512)]
     """
     from cspanalyze.csp import find_stages, trace_stages
     from cspanalyze.pipeline.networks import loaded_of, subject_of, traced_of

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from cspanalyze.errors import UsageError
 from cspanalyze.renderers.grid import Document
 from cspanalyze.renderers.layout import PLAIN, Layout
+from cspanalyze.renderers.registry import renderer_of
 from cspanalyze.renderers.style import Style
 from cspanalyze.results import Record
 
@@ -29,7 +30,9 @@ FRAGMENT = "fragment"
 
 
 def format_of_suffix(suffix: str, more: Sequence[str] = ()) -> str:
-    """The format that a file suffix stands for; the error names `more` suffixes that the caller knows itself.
+    """The format that a file suffix stands for, the suffix itself where a plugin has it.
+
+    The error names `more` suffixes that the caller knows itself.
 
     Raises:
         UsageError: none.
@@ -37,12 +40,19 @@ def format_of_suffix(suffix: str, more: Sequence[str] = ()) -> str:
     for name, suffixes in FORMATS.items():
         if suffix.lower() in suffixes:
             return name
+    if suffix and renderer_of(suffix) is not None:
+        return suffix.lower()
     known = ", ".join([*(suffix for suffixes in FORMATS.values() for suffix in suffixes), *more])
     raise UsageError(f"no format has the suffix {suffix!r}: known are {known}")
 
 
-def render(record: Record, format: str, style: Style, layout: Layout = PLAIN) -> str:
-    """The record in one of the `FORMATS`; `layout` arranges tables, and leaves JSON and CSV as they are."""
+def render(record: Record, format: str, style: Style, layout: Layout = PLAIN) -> str | bytes:
+    """The record in one of the `FORMATS`, or in one that is registered under the suffix that `format` then is.
+
+    `layout` arranges tables, and leaves JSON and CSV as they are.
+    """
+    if format.startswith(".") and (registered := renderer_of(format)) is not None:
+        return registered(record)
     if format in ("json", "csv"):
         from cspanalyze.renderers import data
 

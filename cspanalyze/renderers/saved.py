@@ -13,8 +13,10 @@ from cspanalyze.errors import UsageError
 from cspanalyze.gradient_flow.equations import StageEquations
 from cspanalyze.gradient_flow.measured import GradientMeasurement
 from cspanalyze.gradient_flow.record import GradientRecord, GradientRecords
+from cspanalyze.limits import Check
 from cspanalyze.renderers import FORMATS, FRAGMENT, Document, Layout, Style, render, render_document
 from cspanalyze.renderers.layout import PLAIN
+from cspanalyze.renderers.registry import renderer_of
 from cspanalyze.results import Comparison, Networks, Publication, Report, StageListing
 from cspanalyze.saved import Saved, named
 
@@ -28,6 +30,8 @@ def render_saved(saved: Showable, format: str, style: Style, layout: Layout = PL
         UsageError: the record has no form in this format.
         OutputError: a diagram cannot be drawn.
     """
+    if format.startswith(".") and (registered := renderer_of(format)) is not None:
+        return registered(saved)
     if isinstance(saved, Diagram):
         return _diagram(saved, format, style)
     if isinstance(saved, Schematic):
@@ -66,6 +70,10 @@ def _record(saved: Showable, format: str, style: Style) -> str:
             from cspanalyze.renderers.designs import render_designs
 
             return render_designs(saved, format, style)
+        case Check():
+            from cspanalyze.renderers.checks import render_check
+
+            return render_check(saved, format, style)
         case GradientMeasurement():
             from cspanalyze.renderers.gradient_measurement import render_measurement
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cspanalyze import zoo
 from cspanalyze.errors import SourceError, UsageError
+from cspanalyze.plugins import load_plugins
 from cspanalyze.room import refuse_without_room
 from cspanalyze.sources import builtin, darknet_cfg, exported, huggingface, pycallable, pyfile, timm, torchvision
 from cspanalyze.sources.arguments import parse_arguments
@@ -34,9 +35,10 @@ __all__ = [
     "parse_arguments",
     "parse_input",
     "parse_inputs",
+    "register_source",
 ]
 
-SOURCES: tuple[Source, ...] = (
+SOURCES: list[Source] = [
     builtin.SOURCE,
     timm.SOURCE,
     torchvision.SOURCE,
@@ -45,8 +47,20 @@ SOURCES: tuple[Source, ...] = (
     exported.SOURCE,
     pyfile.SOURCE,
     pycallable.SOURCE,
-)
+]
 """Every source; the first one that claims a text gets it, and bare names are looked up in this order."""
+
+
+def register_source(source: Source) -> Source:
+    """Add a source of networks; it is asked right after the built-in ones.
+
+    Raises:
+        SourceError: there is one with this prefix.
+    """
+    if any(each.prefix == source.prefix for each in SOURCES):
+        raise SourceError(f"there is a source with the prefix {source.prefix!r} already")
+    SOURCES.insert(1, source)
+    return source
 
 
 def load(request: Request | str) -> Loaded:
@@ -110,6 +124,7 @@ def find(text: str) -> tuple[Source, str]:
     Raises:
         SourceError: it is a bare name that no installed source has.
     """
+    load_plugins()
     for source in SOURCES:
         if source.claims(text):
             return source, ""

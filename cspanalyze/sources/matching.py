@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 
 from cspanalyze import sources
 from cspanalyze.errors import UsageError
+from cspanalyze.plugins import load_plugins
 
 _SIGNS = "*?["
 
@@ -32,6 +33,7 @@ def matching(patterns: Iterable[str]) -> list[str]:
 
 def _matching(pattern: str) -> list[str]:
     prefix, colon, rest = pattern.partition(":")
+    load_plugins()
     listed = {source.prefix: source for source in sources.SOURCES if source.listing is not None}
     if colon and prefix not in listed:
         raise UsageError(f"there is no list of {prefix}: networks to match; there is one of {', '.join(listed)}")

@@ -58,6 +58,11 @@ def trace(
 
     Raises:
         TraceError: the forward or backward pass failed; the message names the module it was in and what torch said.
+
+    >>> import torch
+    >>> graph = trace(torch.nn.Conv2d(3, 8, 3), torch.rand(1, 3, 32, 32))
+    >>> [(op.target, graph.output_specs(op)[0].shape) for op in graph.ops]
+    [('aten.conv2d', (1, 8, 30, 30))]
     """
     model = _uncompiled(model)
     modules = tuple(model.named_modules(remove_duplicate=False))

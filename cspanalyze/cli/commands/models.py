@@ -49,8 +49,10 @@ def run(options: ModelsOptions) -> None:
 
 
 def _found(options: ModelsOptions) -> "list[tuple[Source, str]]":
+    from cspanalyze.plugins import load_plugins
     from cspanalyze.sources import SOURCES
 
+    load_plugins()
     prefix, colon, rest = options.pattern.partition(":")
     prefixes = {source.prefix: source for source in SOURCES if source.listing is not None}
     if colon and prefix not in prefixes:
