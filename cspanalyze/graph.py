@@ -187,7 +187,7 @@ class Parameter:
         return prod(self.shape)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ModelGraph:
     """A traced network: operations in execution order, with exact data-flow edges.
 
@@ -209,6 +209,10 @@ class ModelGraph:
     method: str = "meta"
     notes: tuple[str, ...] = ()
     plan: NetworkPlan | None = field(default=None)
+
+    def __repr__(self) -> str:
+        inputs = ", ".join("x".join(map(str, self.spec(value).shape)) for value in self.inputs) or "none"
+        return f"<ModelGraph of {self.name}: {len(self.ops)} operations, input {inputs}, {self.mode} mode>"
 
     def spec(self, value: int) -> TensorSpec:
         """Layout of a value."""

@@ -148,6 +148,14 @@ class StageChange:
     skipped: str = ""
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class StageChanges(Shown):
+    """What the CSP transform did to every stage that was found; `notes` say what it had to decide."""
+
+    changes: tuple[StageChange, ...]
+    notes: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class LayerDifference:
     """Where two networks differ: the layers of each in words and by path, and by how much the second costs more.

@@ -18,11 +18,12 @@ from cspanalyze.csp.shadow import run, shadow
 from cspanalyze.csp.split import Indivisible
 from cspanalyze.csp.stage import CSPStage
 from cspanalyze.errors import CspError
-from cspanalyze.results import StageChange
+from cspanalyze.results import StageChange, StageChanges
+from cspanalyze.showing import Shown
 
 
-@dataclass(frozen=True, slots=True)
-class CspTwin:
+@dataclass(frozen=True, slots=True, repr=False)
+class CspTwin(Shown):
     """A network made partial. `changes` has a record for every stage found; skipped ones say why.
 
     `notes` are sentences about what `auto` had to decide.
@@ -31,6 +32,10 @@ class CspTwin:
     model: nn.Module
     changes: tuple[StageChange, ...]
     notes: tuple[str, ...] = ()
+
+    def shown(self) -> StageChanges:
+        """What was done, without the network."""
+        return StageChanges(self.changes, self.notes)
 
 
 def _readers(

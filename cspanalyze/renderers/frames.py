@@ -18,7 +18,7 @@ _WORDS = frozenset({
     "subject", "variant", "source", "inputs", "mode", "scope", "group", "metric", "unit", "method", "note", "kind",
     "module", "type", "presets", "reason", "network", "less", "layer", "figure", "where", "model", "printed", "status",
     "name", "input_size", "brief", "asked", "preset", "fusion", "inner", "error", "id", "title", "frame", "shape_in",
-    "shape_out", "state", "stage", "weight", "gradient", "program", "input",
+    "shape_out", "state", "stage", "skipped", "weight", "gradient", "program", "input",
 })  # fmt: skip
 """Columns of text: a module may be called `0` or `nan`."""
 

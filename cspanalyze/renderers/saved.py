@@ -17,10 +17,10 @@ from cspanalyze.limits import Check
 from cspanalyze.renderers import FORMATS, FRAGMENT, Document, Layout, Style, render, render_document
 from cspanalyze.renderers.layout import PLAIN
 from cspanalyze.renderers.registry import renderer_of
-from cspanalyze.results import Comparison, Networks, Publication, Report, StageListing
+from cspanalyze.results import Comparison, Networks, Publication, Report, StageChanges, StageListing
 from cspanalyze.saved import Saved, named
 
-Showable = Saved | Schematic | StageEquations | GradientRecord | GradientRecords | StageListing
+Showable = Saved | Schematic | StageEquations | GradientRecord | GradientRecords | StageChanges | StageListing
 
 
 def render_saved(saved: Showable, format: str, style: Style, layout: Layout = PLAIN) -> str | bytes:
@@ -70,6 +70,10 @@ def _record(saved: Showable, format: str, style: Style) -> str:
             from cspanalyze.renderers.designs import render_designs
 
             return render_designs(saved, format, style)
+        case StageChanges():
+            from cspanalyze.renderers.changes import render_changes
+
+            return render_changes(saved, format, style)
         case Check():
             from cspanalyze.renderers.checks import render_check
 

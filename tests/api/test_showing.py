@@ -28,6 +28,7 @@ RECORDS: dict[str, Callable[[], Any]] = {
     "sweep": lambda: cspanalyze.sweep("resnet18", gammas=(0.25, 0.5)),
     "latency": lambda: cspanalyze.latency(*_mlp(), seconds=0.01, threads=1),
     "study": lambda: cspanalyze.report("resnet18"),
+    "twin": lambda: cspanalyze.to_csp(_resnet18(), gamma=0.5),
     "check": lambda: cspanalyze.check("resnet18", against=cspanalyze.analyze("resnet18", metrics=("macs",))),
 }
 
@@ -35,6 +36,12 @@ RECORDS: dict[str, Callable[[], Any]] = {
 def _mlp() -> tuple[nn.Module, torch.Tensor]:
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 4)), torch.rand(32, 8)
+
+
+def _resnet18() -> nn.Module:
+    from cspanalyze.zoo import create
+
+    return create("resnet18")
 
 
 @pytest.mark.parametrize("name", RECORDS)

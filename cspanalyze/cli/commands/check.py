@@ -59,7 +59,7 @@ def run(options: CheckOptions) -> None:
     if anew is not None:
         from cspanalyze.results import dumps
 
-        write_file(path, dumps(anew))
+        write_file(path, dumps(anew), force=True)
         print(f"wrote {path}", file=sys.stderr)
         return
     from cspanalyze.renderers.checks import render_check
