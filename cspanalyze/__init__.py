@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cspanalyze.analyses import analysis as register_analysis
-    from cspanalyze.api import draw, latency, plot, read, report, schematic, sweep
+    from cspanalyze.api import draw, latency, plot, read, report, schematic, simulate_traffic, sweep
     from cspanalyze.costs import formula as register_formula
     from cspanalyze.csp import register_csp_adapter, to_csp
     from cspanalyze.designs import Designs
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cspanalyze.pipeline.gradient_measurement import Measuring, measure_gradients
     from cspanalyze.pipeline.gradients import gradients
     from cspanalyze.pipeline.networks import Csp
+    from cspanalyze.pipeline.publication import publication as paper
     from cspanalyze.pipeline.staging import list_stages as stages
     from cspanalyze.pipeline.traffic import Traffic
     from cspanalyze.renderers.registry import renderer as register_renderer
@@ -53,6 +54,7 @@ __all__ = [
     "gradients",
     "latency",
     "measure_gradients",
+    "paper",
     "plot",
     "read",
     "register_analysis",
@@ -62,6 +64,7 @@ __all__ = [
     "register_source",
     "report",
     "schematic",
+    "simulate_traffic",
     "stages",
     "sweep",
     "to_csp",
@@ -89,6 +92,7 @@ _HOMES = {
     "gradients": ("cspanalyze.pipeline.gradients", "gradients"),
     "latency": ("cspanalyze.api", "latency"),
     "measure_gradients": ("cspanalyze.pipeline.gradient_measurement", "measure_gradients"),
+    "paper": ("cspanalyze.pipeline.publication", "publication"),
     "plot": ("cspanalyze.api", "plot"),
     "read": ("cspanalyze.api", "read"),
     "register_analysis": ("cspanalyze.analyses", "analysis"),
@@ -98,6 +102,7 @@ _HOMES = {
     "register_source": ("cspanalyze.sources", "register_source"),
     "report": ("cspanalyze.api", "report"),
     "schematic": ("cspanalyze.api", "schematic"),
+    "simulate_traffic": ("cspanalyze.api", "simulate_traffic"),
     "stages": ("cspanalyze.pipeline.staging", "list_stages"),
     "sweep": ("cspanalyze.api", "sweep"),
     "to_csp": ("cspanalyze.csp", "to_csp"),

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from cspanalyze import zoo
+from cspanalyze.errors import UsageError
 from cspanalyze.renderers.figures import percent
-from cspanalyze.results import PublishedFigure, PublishedRow
+from cspanalyze.results import Publication, PublishedFigure, PublishedRow
 from cspanalyze.zoo.tables.published import PUBLISHED, Published
 
 SOURCE = "Wang et al. 2020, CSPNet (arXiv 1911.11929), and the README of its authors' repository"
@@ -19,6 +20,24 @@ def matching(part: str) -> tuple[Published, ...]:
     """The printed rows whose model, network or table has `part` in its name, whatever the case."""
     wanted = part.casefold()
     return tuple(row for row in PUBLISHED if wanted in f"{row.model}\n{row.network}\n{row.where}".casefold())
+
+
+def publication(part: str = "") -> Publication:
+    """The CSPNet paper's printed parameters, BFLOPs and CIO beside what is counted here (arXiv 1911.11929).
+
+    Args:
+        part: only rows with this in the name of the model, of the built-in network or of the table.
+
+    Raises:
+        UsageError: no row has it.
+
+    >>> [(row.model, row.status) for row in publication("Figure 8").rows]
+    [('ResNeXt-50', 'exact'), ('CSPResNeXt-50', 'exact')]
+    """
+    rows = matching(part)
+    if not rows:
+        raise UsageError(f"no printed row has {part!r} in its name; without it all are shown")
+    return Publication(SOURCE, tuple(reproduce(rows)))
 
 
 def reproduce(rows: Sequence[Published] = PUBLISHED) -> Iterator[PublishedRow]:

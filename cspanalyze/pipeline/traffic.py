@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from cspanalyze.hardware import DEFAULT, Profile, find_profile
@@ -42,7 +42,7 @@ class Traffic:
     `readings` are those of the base, then of its twin.
     """
 
-    profile: Profile
+    profile: Profile = field(default_factory=lambda: find_profile(DEFAULT))
     capacity: int | None = None
     kernels: Literal["cpu-onednn", "ideal"] | None = None
     concat: Concat = "copy"

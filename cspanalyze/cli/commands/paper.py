@@ -10,7 +10,6 @@ from typer import Argument
 from cspanalyze.cli.destination import destination
 from cspanalyze.cli.options import OutputOptions
 from cspanalyze.cli.waiting import waiting
-from cspanalyze.errors import UsageError
 
 EPILOG = "Example: cspanalyze paper 'Table 3' -o table3.md"
 _PART_HELP = "Only rows with this in the name of the model, of the built-in network or of the table."
@@ -31,14 +30,10 @@ def run(options: PaperOptions) -> None:
     digit, or a remark says why not; the others are reconstructions, and say how far off they are.
     """
     target = destination(options)
-    from cspanalyze.pipeline.publication import SOURCE, matching, reproduce
-    from cspanalyze.results import Publication
+    from cspanalyze.pipeline.publication import publication
 
-    rows = matching(options.part)
-    if not rows:
-        raise UsageError(f"no printed row has {options.part!r} in its name; without it all are shown")
-    with contextlib.redirect_stdout(sys.stderr), waiting(f"counting {len(rows)} networks"):
-        publication = Publication(SOURCE, tuple(reproduce(rows)))
+    with contextlib.redirect_stdout(sys.stderr), waiting("counting the paper's networks"):
+        found = publication(options.part)
     from cspanalyze.renderers.publication import render_publication
 
-    target.write(render_publication(publication, target.format, target.style))
+    target.write(render_publication(found, target.format, target.style))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -22,10 +22,13 @@ from cspanalyze.renderers.plots.look import Theme, template
 from cspanalyze.renderers.plots.static import PICTURES, check_pictures
 from cspanalyze.renderers.saved import render_saved
 from cspanalyze.renderers.style import Style
-from cspanalyze.showing import Shown
+from cspanalyze.showing import Printed
+
+_STYLE = re.compile(r' style="[^"]*"')
+_FITTED = "max-width:100%;height:auto"
 
 
-class _Picture(Shown):
+class _Picture(Printed):
     """What all pictures do: `content` gives them in a format."""
 
     __slots__ = ()
@@ -59,16 +62,14 @@ class _Picture(Shown):
         check_writable(file, force, "give force=True")
         write_file(file, self.content(format), force=force)
 
-    def _repr_svg_(self) -> str:
+    def _repr_svg_(self) -> str | None:
+        """The picture, never wider than the page. No HTML beside it: GitHub takes embedded images out of that."""
         content = self.content("svg")
-        return content if isinstance(content, str) else content.decode()
-
-    def _repr_html_(self) -> str:
-        image = base64.b64encode(self._repr_svg_().encode()).decode("ascii")
-        return f'<img style="max-width:100%" src="data:image/svg+xml;base64,{image}">'
+        text = content if isinstance(content, str) else content.decode()
+        head, end, rest = text[text.index("<svg") :].partition(">")
+        return _STYLE.sub("", head).replace("<svg", f'<svg style="{_FITTED}"', 1) + end + rest
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        """SVG alone: GitHub shows it, and takes embedded images out of HTML."""
         return {"image/svg+xml": self._repr_svg_(), "text/plain": repr(self)}
 
 
@@ -121,7 +122,7 @@ class SchematicPicture(_Picture):
 class PlotPicture(_Picture):
     """A plot; `figure` is that of plotly. Suffixes: .html .svg .png .pdf .json (plotly's own).
 
-    A notebook gets plotly's own form, to hover and zoom, and beside it a PNG where kaleido and a browser are installed:
+    A notebook gets plotly's own form, to hover and zoom, and beside it SVG where kaleido and a browser are installed:
     pages that run no script, such as GitHub's, show that.
     """
 
@@ -167,21 +168,19 @@ class PlotPicture(_Picture):
     def __repr__(self) -> str:
         return f"<plot: {self.figure.layout.title.text}>"
 
-    def _repr_html_(self) -> str:
-        image = base64.b64encode(bytes(self.content("png"))).decode("ascii")  # type: ignore[arg-type]
-        return f'<img style="max-width:100%" src="data:image/png;base64,{image}">'
-
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        """Plotly's form and, where it can be drawn, a PNG."""
+        """Plotly's form and, where it can be drawn, SVG."""
         import json
 
         bundle = {"application/vnd.plotly.v1+json": json.loads(self._themed().to_json()), "text/plain": repr(self)}
+        return bundle if (svg := self._repr_svg_()) is None else {**bundle, "image/svg+xml": svg}
+
+    def _repr_svg_(self) -> str | None:
+        """SVG, None where it cannot be drawn."""
         try:
-            png = self.content("png")
+            return _Picture._repr_svg_(self)
         except OutputError:
-            return bundle
-        assert isinstance(png, bytes)
-        return {**bundle, "image/png": base64.b64encode(png).decode("ascii")}
+            return None
 
     def _themed(self) -> Any:
         self.figure.layout.template = template(self.theme)
