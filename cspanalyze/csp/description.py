@@ -68,6 +68,7 @@ class StageDescription:
     stage, `stride` by how much the entry shrinks the map, `stream_groups` the groups that part widths must respect.
     `presets` are the rules that fit, best first. `reason` says why the stage cannot be made partial ("" if it can).
     `replaced` are modules beside `module` whose work the CSPStage does too: an Identity takes the place of each.
+    `grown` is how many channels a dense chain adds to its C, which are then the width that enters it.
     """
 
     path: str
@@ -85,6 +86,7 @@ class StageDescription:
     dense: DenseParts | None = None
     reason: str = ""
     replaced: tuple[nn.Module, ...] = ()
+    grown: int = 0
 
 
 def join(parent: str, name: str) -> str:
