@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from cspanalyze.csp.growth import Growth, growth_between
+from cspanalyze.csp.growth import NONE, Growth, growth_between
 from cspanalyze.graph import ModelGraph, ModuleCall, OpNode
 
 
@@ -31,7 +31,7 @@ class Link:
     shape: tuple[int, ...]
     bare: bool
     refusal: str = ""
-    growth: Growth = Growth()
+    growth: Growth = NONE
 
     @property
     def path(self) -> str:
@@ -41,14 +41,24 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Links of equal shape or, in a dense chain, of equal growth; each reads the one before."""
+    """Links of equal shape or, in a dense chain, of equal growth; each reads the one before.
+
+    `holder` is the path of the module that holds the links and, of other modules that convolve, an entry at most.
+    """
 
     links: tuple[Link, ...]
+    holder: str = ""
 
     @property
     def shape(self) -> tuple[int, ...]:
         """(N, C, H, W) of the map that enters the first link."""
         return self.links[0].shape
+
+    @property
+    def path(self) -> str:
+        """What the chain is called: like its holder, or by its first and last link, `features.3..5`."""
+        paths = [path for link in self.links for path in link.paths]
+        return self.holder or (paths[0] if len(paths) == 1 else f"{paths[0]}..{paths[-1].rpartition('.')[2]}")
 
     @property
     def grown(self) -> int:
@@ -75,9 +85,11 @@ class _Search:
         self._graph = graph
         self._modules = dict(model.named_modules())
         self._children: dict[int, list[ModuleCall]] = {}
+        self._beside: dict[str, list[ModuleCall]] = {}
         self._times: dict[str, int] = {}
         for call in graph.calls:
             self._children.setdefault(call.parent, []).append(call)
+            self._beside.setdefault(_parent(call.module), []).append(call)
             self._times[call.module] = self._times.get(call.module, 0) + 1
         self._blocks: set[type[nn.Module]] = set()
         self._chains: list[Chain] = []
@@ -87,7 +99,7 @@ class _Search:
         level = list(self._children.get(-1, []))
         while level:  # level by level, so that blocks are known as such before an entry of their class is looked into
             level = [inner for call in level for inner in self._look_into(call)]
-        self._chains.sort(key=lambda chain: chain.links[0].start)
+        self._chains = sorted(map(self._held, self._chains), key=lambda chain: chain.links[0].start)
         taken = {path for chain in self._chains for link in chain.links for path in link.paths}
         opened = {path.rpartition(".")[0] for path in taken}
         told = [
@@ -96,6 +108,15 @@ class _Search:
             if self._children.get(self._graph.calls_of(path)[0].index) and not any(inside(one, path) for one in opened)
         ]
         return tuple(self._chains), tuple(told)
+
+    def _held(self, chain: Chain) -> Chain:
+        """The chain with its holder, if it has one."""
+        holder = _parent(chain.links[0].path)
+        own = {path for link in chain.links for path in link.paths}
+        others = [call for call in self._beside.get(holder, ()) if call.module not in own]
+        convolve = [call for call in others if any(op.name == "conv2d" for op in self._ops(call))]
+        alone = holder and self._times.get(holder, 1) == 1 and len(convolve) < 2
+        return replace(chain, holder=holder) if alone else chain
 
     def _look_into(self, call: ModuleCall) -> list[ModuleCall]:
         """Take the chains among what a module calls; the calls to look into next."""
@@ -148,9 +169,7 @@ class _Search:
 
     def _opens(self, call: ModuleCall) -> bool:
         """Whether a transparent container is worth taking apart: there are blocks in it."""
-        links = list(self._links(call))
-        plain = any(not link.refusal and not link.growth.steps for link in links)
-        return plain or any(run[0].growth.steps for run in self._runs(links))
+        return any(self._runs(list(self._links(call))))
 
     def _repeats(self, call: ModuleCall) -> str:
         """Why a transparent container is no block itself: it runs a block several times. "" if it does not."""
@@ -223,12 +242,12 @@ class _Search:
     def _growth(self, first: ModuleCall, last: ModuleCall) -> Growth:
         """What is added to the channels of the one map that is read, where height and width stay."""
         if len(first.inputs) != 1 or len(last.outputs) != 1:
-            return Growth()
+            return NONE
         (source,), (made,) = first.inputs, last.outputs
         before, after = self._graph.spec(source).shape, self._graph.spec(made).shape
         if not len(before) == len(after) == 4 or before[0] != after[0] or before[2:] != after[2:]:
-            return Growth()
-        return growth_between(self._graph, source, made, first.start) if after[1] > before[1] else Growth()
+            return NONE
+        return growth_between(self._graph, source, made, first.start) if after[1] > before[1] else NONE
 
     def _refusal(self, calls: Sequence[ModuleCall], bare: bool, growth: Growth) -> str:
         first, last = calls[0], calls[-1]

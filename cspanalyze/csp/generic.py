@@ -42,7 +42,7 @@ def describe(chain: Chain) -> StageDescription:
     except NarrowingError as error:
         reason = f"block {blocks[0].path} does not run by itself: {error}"
     return StageDescription(
-        path=chain.links[0].path,
+        path=chain.path,
         module=chain.links[0].modules[0],
         family="chain",
         channels=chain.shape[1],

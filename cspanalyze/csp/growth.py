@@ -12,8 +12,11 @@ from cspanalyze.graph import ModelGraph
 class Growth:
     """`channels` are added to those that come in, in `steps` that read one another's; 0 and 0 if none are."""
 
-    channels: int = 0
-    steps: int = 0
+    channels: int
+    steps: int
+
+
+NONE = Growth(0, 0)
 
 
 def growth_between(graph: ModelGraph, source: int, made: int, start: int) -> Growth:
@@ -25,7 +28,7 @@ def growth_between(graph: ModelGraph, source: int, made: int, start: int) -> Gro
     new = sorted((part for part in parts if part != source), key=lambda part: graph.values[part].producer)
     widths = {graph.spec(part).shape[1] for part in new}
     if parts.count(source) != 1 or len(widths) != 1:
-        return Growth()
+        return NONE
     depth: dict[int, int] = {}
     for part in new:
         depth[part] = 1 + max((depth[each] for each in _ancestors(graph, part, start) if each in depth), default=0)
