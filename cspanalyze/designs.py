@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 class DesignRow:
     """The figures of one design, or in `error` why there are none.
 
-    `variant` is "base", "CSP" or "control"; `preset` is what was used, `asked` what was asked for; `gamma_effective`
-    the mean over the stages that are partial, of which there are `stages`. `gradient_duplication` is D_c, the share of
-    gradient terms that repeat another by channels, from structure alone. `front` says whether no other design of the
-    network is at least as good in every objective and better in one.
+    `input` is what the network was traced with; `variant` is "base", "CSP" or "control"; `preset` is what was used,
+    `asked` what was asked for; `gamma_effective` the mean over the stages that are partial, of which there are
+    `stages`. `gradient_duplication` is D_c, the share of gradient terms that repeat another by channels, from structure
+    alone. `front` says whether no other design of the network is at least as good in every objective and better in one.
     """
 
     model: str
@@ -42,6 +42,7 @@ class DesignRow:
     peak_bytes: int | None = None
     gradient_duplication: float | None = None
     front: bool | None = None
+    input: str = ""
     error: str = ""
 
     @property
@@ -91,7 +92,8 @@ class Designs(Shown):
 def with_front(rows: Sequence[DesignRow], objectives: Sequence[str]) -> list[DesignRow]:
     """The rows with `front` filled in: all objectives are better when smaller.
 
-    Only rows with every objective known take part; a row with an error or an unknown has no `front`.
+    Only rows with every objective known take part; a row with an error or an unknown has no `front`, and neither has
+    one that stands alone, without another of its network and input to beat.
 
     Raises:
         CspError: an objective is no figure of a row.
@@ -99,16 +101,15 @@ def with_front(rows: Sequence[DesignRow], objectives: Sequence[str]) -> list[Des
     if unknown := [name for name in objectives if name not in OBJECTIVES]:
         raise CspError(f"unknown objective {unknown[0]!r}; choose from {', '.join(OBJECTIVES)}")
     figures = {id(row): tuple(getattr(row, name) for name in objectives) for row in rows}
+    known = [row for row in rows if not row.error and None not in figures[id(row)]]
 
     def judged(row: DesignRow) -> bool | None:
         own = figures[id(row)]
-        if row.error or None in own:
+        rivals = [each for each in known if (each.model, each.input) == (row.model, row.input) and each is not row]
+        if row.error or None in own or not rivals:
             return None
-        rivals = (figures[id(other)] for other in rows if other.model == row.model and not other.error)
-        return not any(
-            rival != own and None not in rival and all(a <= b for a, b in zip(rival, own, strict=True))
-            for rival in rivals
-        )
+        beaten = (figures[id(each)] for each in rivals)
+        return not any(rival != own and all(a <= b for a, b in zip(rival, own, strict=True)) for rival in beaten)
 
     return [replace(row, front=judged(row)) for row in rows]
 

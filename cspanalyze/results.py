@@ -135,7 +135,10 @@ class Report(Shown):
 
 @dataclass(frozen=True, slots=True)
 class StageChange:
-    """What the CSP transform did to one stage (or why it left it alone, in `skipped`)."""
+    """What the CSP transform did to one stage (or why it left it alone, in `skipped`).
+
+    `modules` are the paths whose work the partial stage does; `remark` says what else there is to know.
+    """
 
     stage: str
     preset: str
@@ -146,6 +149,8 @@ class StageChange:
     bypass_channels: int | None
     block_channels: int | None
     skipped: str = ""
+    modules: tuple[str, ...] = ()
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

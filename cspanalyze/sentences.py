@@ -70,7 +70,7 @@ def conclusions(comparison: Comparison) -> tuple[str, ...]:
         disagreement = _disagreement(comparison.base, variant)
         if disagreement:
             sentences.append(disagreement)
-        stages = _rising_stages(comparison.base, variant)
+        stages = _rising_stages(comparison, variant)
         if stages:
             sentences.append(stages)
     return tuple(sentences)
@@ -116,7 +116,7 @@ def _summary(comparison: Comparison, variant: Report, changes: Sequence[_Change]
     if saved:
         parts.append(f"lowers {_listed(saved)}, because the blocks run on part of the channels only{narrower}")
     if raised:
-        parts.append(f"raises {_listed(raised)}, {_reason(raised)}")
+        parts.append(f"raises {_listed(raised)}, {_reason(comparison, variant, raised)}")
     if not parts:
         return f"{name}{gamma} changes none of these figures."
     return f"{name}{gamma} {'; it '.join(parts)}."
@@ -201,11 +201,43 @@ def _moved_by(base: Report, variant: Report, metric: str, group: str | None) -> 
     return None if not before or after is None else after / before - 1
 
 
-def _reason(raised: Sequence[_Change]) -> str:
-    """Why figures go up; what a partial stage adds to a network is the same for all of them."""
-    if {change.title for change in raised} == {"concat copies"}:
-        return "because the two parts are joined again"
-    return "because splitting and joining the two parts takes convolutions and copies that the base does not have"
+def _reason(comparison: Comparison, variant: Report, raised: Sequence[_Change]) -> str:
+    """Why figures go up: what the presets that were used add, and where most of the first figure's rise is."""
+    copies = [change for change in raised if change.title == "concat copies"]
+    others = [change for change in raised if change not in copies]
+    reasons = []
+    if others:
+        where = _mostly(comparison.base, variant, others[0].title)
+        reasons.append(f"because {_added(comparison.changes)} take more than the narrower blocks save{where}")
+    if copies:
+        reasons.append("because the two parts are joined again")
+    return " and ".join(reasons)
+
+
+def _added(changes: Sequence[StageChange]) -> str:
+    """What partial stages have that the base has not: only in preset paper convolutions make the parts."""
+    made = [change for change in changes if not change.skipped]
+    parts = ["the transitions"]
+    if any(change.preset == "paper" for change in made):
+        parts.insert(0, "the convolutions that enter and split the stages (preset paper)")
+    wide = [each.stage for each in made if (each.bypass_channels or 0) + (each.block_channels or 0) > each.channels]
+    return _listed([*parts, *(f"two parts of full width in {stage}" for stage in wide)])
+
+
+def _mostly(base: Report, variant: Report, title: str) -> str:
+    """The row in which most of a rise is, unless it is spread over several."""
+    metric = next(name for name, said in _HEADLINES if said == title and name in base.metrics)
+    before, after = base.result(metric), variant.result(metric)
+    rises = {
+        group: new - old
+        for group in base.groups
+        if group in variant.groups and (old := before.of(group)) is not None and (new := after.of(group)) is not None
+    }
+    grown = {group: rise for group, rise in rises.items() if rise > 0}
+    if not before.additive or len(grown) < 2:
+        return ""
+    group = max(grown, key=lambda name: grown[name])
+    return f", most of it in {group or '(root)'}" if 2 * grown[group] > sum(grown.values()) else ""
 
 
 def _changes(base: Report, variant: Report) -> list[_Change]:
@@ -218,8 +250,9 @@ def _changes(base: Report, variant: Report) -> list[_Change]:
     return found
 
 
-def _rising_stages(base: Report, variant: Report) -> str:
+def _rising_stages(comparison: Comparison, variant: Report) -> str:
     """The stages in which CIO goes up although it goes down in others, or the other way round."""
+    base = comparison.base
     metric = next((name for name in ("cio", "cio_pool") if name in base.metrics and name in variant.metrics), None)
     if metric is None:
         return ""
@@ -231,7 +264,7 @@ def _rising_stages(base: Report, variant: Report) -> str:
         return ""
     others = f"; it falls in {_listed(falling)}" if falling else ""
     return (
-        f"By stage, CIO rises in {_listed(rising)}, where the split and the transitions read and write more than the "
+        f"By stage, CIO rises in {_listed(rising)}, where {_added(comparison.changes)} read and write more than the "
         f"narrower blocks save{others}."
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container
+from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -28,11 +28,14 @@ class Grouping:
 
     @classmethod
     @young_collections_only()
-    def of(cls, graph: ModelGraph, by: By = "stage", depth: int | None = None, whole: Collection[str] = ()) -> Grouping:
+    def of(
+        cls, graph: ModelGraph, by: By = "stage", depth: int | None = None, rows: Mapping[str, str] | None = None
+    ) -> Grouping:
         """Group a graph.
 
         `stage`: the stages that the architecture declares, or where none are known the coarsest cut through the module
-        tree in which no row holds more than half of all MACs, never through a module of `whole`. `module`: module paths
+        tree in which no row holds more than half of all MACs; `rows` are those of `stage_rows` of another graph whose
+        rows this one is to have. `module`: module paths
         down to `depth` names (all of them if None). `layer`: the innermost module, one row per call. `op`: the
         operator.
 
@@ -42,7 +45,7 @@ class Grouping:
         if depth is not None and depth < 1:
             raise UsageError(f"--depth must be 1 or more, got {depth}")
         if by == "stage":
-            of_op, of_parameter = _by_stage(graph, whole)
+            of_op, of_parameter = _by_stage(graph, rows)
         elif by == "module":
             of_op, of_parameter = _by_path(graph, lambda path: _cut(path, depth))
         elif by == "layer":
@@ -54,6 +57,15 @@ class Grouping:
             raise UsageError(f"--by takes stage, module, layer or op, got {by!r}")
         # In the order in which the groups first run; those that only hold parameters last.
         return cls(by, tuple(dict.fromkeys([*of_op, *of_parameter])), tuple(of_op), tuple(of_parameter))
+
+
+def stage_rows(graph: ModelGraph, joined: Mapping[str, str]) -> dict[str, str]:
+    """Path of a module -> its row, for the rows by stage of a network that declares no stages.
+
+    `joined` names the rows of modules that stay whole, which several may share.
+    """
+    rows = _with_stem_and_head(graph, _coarsest_cut(graph, {*joined, *joined.values()}))
+    return {path: joined.get(path, row) for path, row in rows.items()}
 
 
 def _cut(path: str, depth: int | None) -> str:
@@ -87,13 +99,13 @@ def _first_reader(graph: ModelGraph, of_op: list[str]) -> list[str]:
     return groups
 
 
-def _by_stage(graph: ModelGraph, whole: Collection[str]) -> tuple[list[str], list[str]]:
+def _by_stage(graph: ModelGraph, rows: Mapping[str, str] | None) -> tuple[list[str], list[str]]:
     plan = graph.plan
     if plan is not None:
         names = [stage.name for stage in plan.stages]
         find = cache(lambda path: stage.name if (stage := plan.stage_of(path)) is not None else "")
     else:
-        cut = _with_stem_and_head(graph, _coarsest_cut(graph, whole))
+        cut = stage_rows(graph, {}) if rows is None else rows
         names = list(dict.fromkeys(cut.values())) or [WHOLE]
         find = cache(lambda path: cut.get(_longest_prefix(path, cut), ""))
     # What runs outside every stage (a flatten in the root's forward) belongs to the stage that ran before it; but what

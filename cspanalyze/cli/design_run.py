@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cspanalyze.cli.destination import Destination, destination
+from cspanalyze.cli.execution import fed
 from cspanalyze.cli.options import OutputOptions
 from cspanalyze.cli.row_file import RowFile
 from cspanalyze.cli.sweep_run import executor_of, keeping, matched, progress
@@ -31,8 +32,8 @@ def run_designs(options: SweepOptions) -> None:
 
     front = tuple(part.strip() for part in options.front.split(","))
     with_front([], front)
-    file = RowFile(Path(options.csv) if options.csv else None, FIELDS)
-    target: Destination = destination(OutputOptions())
+    file = RowFile(Path(options.rows_file) if options.rows_file else None, FIELDS)
+    target: Destination = destination(options.rest)
     asked = _Asked(options)
     rows = [row_from(each) for each in file.begin(force=options.force, resume=options.resume)] if file.path else []
     models = matched(options)
@@ -56,7 +57,7 @@ def run_designs(options: SweepOptions) -> None:
     failed = sum(bool(row.error) for row in marked)
     if file.path is not None:
         file.rewrite(texts(row) for row in marked)
-    else:
+    if file.path is None or options.rest != OutputOptions():
         from cspanalyze.renderers.designs import render_designs
 
         target.write(render_designs(Designs(tuple(marked), front), target.format, target.style))
@@ -78,11 +79,13 @@ class _Asked:
         self._presets = _words("--preset", options.preset or "auto", PRESETS, "auto")
         self._inners = _words("--inner", options.inner or "keep", INNERS)
         self._control = options.control
+        self._request = fed("", options)
 
     def __call__(self, models: Sequence[str]) -> tuple[Design, ...]:
         from cspanalyze.pipeline.designs import designs
 
-        return designs(models, self._gammas, self._fusions, self._presets, self._inners, control=self._control)
+        words = (self._gammas, self._fusions, self._presets, self._inners)
+        return designs(models, *words, control=self._control, request=self._request)
 
 
 def gammas(text: str) -> tuple[float, ...]:

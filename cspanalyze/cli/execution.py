@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cspanalyze.cli.destination import Destination, destination
-from cspanalyze.cli.options import InputOptions, NetworkOptions, PartialOptions
+from cspanalyze.cli.options import FeedOptions, InputOptions, NetworkOptions, PartialOptions
 from cspanalyze.cli.waiting import waiting
 from cspanalyze.errors import IncompleteError
 
@@ -88,10 +88,19 @@ def request_of(options: InputOptions) -> Request:
     Raises:
         CspanalyzeError: they are written wrongly.
     """
+    return fed(options.model, options)
+
+
+def fed(model: str, options: FeedOptions) -> Request:
+    """A network, built and fed as the options say.
+
+    Raises:
+        CspanalyzeError: they are written wrongly.
+    """
     from cspanalyze.sources import Request, check, parse_arguments, parse_inputs
 
     request = Request(
-        model=options.model,
+        model=model,
         arguments=parse_arguments(options.arg or ()),
         inputs=parse_inputs(tuple(options.input or ())),
         input_from=options.input_from,
@@ -113,7 +122,7 @@ def csp_of(options: PartialOptions) -> Csp:
         "inner": options.inner,
         "init": options.init,
         "control": options.control,
-        "stages": tuple(part.strip() for part in options.stages.split(",") if part.strip()) or None,
+        "stages": tuple(part.strip() for part in (options.stages or "").split(",") if part.strip()) or None,
     }
     return Csp(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
 

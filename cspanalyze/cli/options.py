@@ -86,14 +86,19 @@ class ModelOptions:
 
 
 @dataclass(frozen=True)
-class InputOptions(OutputOptions, ModelOptions):
-    """A network and its input."""
+class FeedOptions:
+    """How a network is built, and what it is given."""
 
     input: Annotated[list[str] | None, option(NETWORK, INPUT_HELP, "--input", "-i", metavar="SHAPE")] = None
     input_from: Annotated[str, option(NETWORK, _INPUT_FROM_HELP, metavar="FILE.py:FN")] = ""
     batch: Annotated[int | None, option(NETWORK, BATCH_HELP)] = None
     dtype: Annotated[Dtype | None, option(NETWORK, "Convert the network and its inputs.")] = None
     arg: Annotated[list[str] | None, option(NETWORK, _ARG_HELP, "--arg", metavar="K=V")] = None
+
+
+@dataclass(frozen=True)
+class InputOptions(FeedOptions, OutputOptions, ModelOptions):
+    """A network and its input."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,7 @@ class PartialOptions:
     inner: Annotated[Inner | None, option(CSP, "Inner widths of the blocks: kept, or narrowed too. Default keep.")] = (
         None
     )
-    stages: Annotated[str, option(CSP, _STAGES_HELP, metavar="LIST")] = ""
+    stages: Annotated[str | None, option(CSP, _STAGES_HELP, metavar="LIST")] = None
     init: Annotated[Init | None, option(CSP, "Weights: drawn anew, or cut out of the base. Default reset.")] = None
     control: Annotated[bool, option(CSP, _CONTROL_HELP, "--control")] = False
 
@@ -116,7 +121,7 @@ class PartialOptions:
         Raises:
             UsageError: a number is out of range, or a list empty.
         """
-        if self.stages and not self.stages.replace(",", "").strip():
+        if self.stages is not None and not self.stages.replace(",", "").strip():
             raise UsageError(f"--stages {self.stages!r} names no stage: give numbers from 1 or module paths")
         if self.gamma is not None and not (math.isfinite(self.gamma) and 0 < self.gamma < 1):
             raise UsageError(
@@ -143,7 +148,7 @@ class TwinOptions(PartialOptions, PairOptions, InputOptions):
             UsageError: options contradict each other, or a number is out of range.
         """
         twin = ("gamma", "fusion", "preset", "inner", "stages", "init", "control")
-        given = [f"--{name}" for name in twin if getattr(self, name) not in (None, "", False)]
+        given = [f"--{name}" for name in twin if getattr(self, name) not in (None, False)]
         if given and not self.csp:
             verb = "says" if len(given) == 1 else "say"
             raise UsageError(f"{' and '.join(given)} {verb} how to make the CSP twin: add --csp to ask for one")

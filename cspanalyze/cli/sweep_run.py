@@ -9,6 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cspanalyze.cli.destination import destination
+from cspanalyze.cli.execution import fed
+from cspanalyze.cli.options import OutputOptions
 from cspanalyze.cli.row_file import RowFile
 from cspanalyze.cli.waiting import waiting
 from cspanalyze.errors import IncompleteError
@@ -29,11 +32,15 @@ def run_sweep(options: SweepOptions) -> None:
     Raises:
         CspanalyzeError: the options or the file are off; IncompleteError under `--strict`.
     """
-    from cspanalyze.pipeline.sweeping import FIELDS, sweep, texts
+    from cspanalyze.pipeline.sweeping import FIELDS, row_from, sweep, texts
 
+    request = fed("", options)
+    target = destination(options.rest)
     models = matched(options)  # before the file is touched: a pattern may match nothing
-    file = RowFile(Path(options.csv) if options.csv else None, FIELDS)
-    there = {row[0] for row in file.begin(force=options.force, resume=options.resume)}
+    file = RowFile(Path(options.rows_file) if options.rows_file else None, FIELDS)
+    at_once = file.path is not None or options.rest == OutputOptions()
+    rows = [row_from(each) for each in file.begin(force=options.force, resume=options.resume)] if at_once else []
+    there = {row.model for row in rows}
     left = [model for model in models if model not in there]
     failed, partly = 0, 0
     with (
@@ -41,11 +48,18 @@ def run_sweep(options: SweepOptions) -> None:
         keeping(file),
         executor_of(options, left, len(left)) as executor,
     ):
-        for row in sweep(left, executor):
-            file.append(texts(row))
+        for row in sweep(left, executor, request):
+            rows.append(row)
+            if at_once:
+                file.append(texts(row))
             failed += bool(row.error)
             partly += row.coverage_percent is not None and row.coverage_percent < 100
             advance(row)
+    if options.rest != OutputOptions():
+        from cspanalyze.renderers.sweeps import render_sweep
+
+        rows.sort(key=lambda row: models.index(row.model) if row.model in models else len(models))
+        target.write(render_sweep(rows, target.format, target.style))
     kept = f", {len(models) - len(left)} were there" if options.resume else ""
     where = f"; wrote {file.path}" if file.path else ""
     print(f"{len(left)} networks: {len(left) - failed} counted, {failed} failed{kept}{where}", file=sys.stderr)

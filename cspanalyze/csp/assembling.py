@@ -102,13 +102,17 @@ def _paper(stage: StageDescription, request: Request, before: int, first: bool) 
 
 
 def _dropin(stage: StageDescription, request: Request, before: int) -> tuple[CSPStage, int]:
-    """The entry stays, its output is sliced, and C channels leave the stage as before: it fits any staged network."""
+    """The entry stays, its output is sliced, and C channels leave the stage as before: it fits any staged network.
+
+    Where the blocks add channels (a dense chain), T1 is as wide as what part 2 has become, and C + those leave.
+    """
     split = request.split(stage)
     parts: dict[str, nn.Module] = {}
     if stage.entry is not None:
         parts["down"] = narrow_entry(stage.entry, stage.before, before)
     parts["part2"] = nn.Sequential(*_narrow_body(stage, split.block, request.inner_gamma))
-    out = _transitions(parts, stage, request, split, stage.channels)
+    grown = Split(split.bypass, split.block + stage.grown)
+    out = _transitions(parts, stage, request, grown, stage.channels + stage.grown)
     return _stage(stage, request, split, parts, "dropin", sliced=True), out
 
 
@@ -176,16 +180,17 @@ def _down(stage: StageDescription, entry: Entry, channels: int) -> nn.Module:
 def _narrow_body(stage: StageDescription, width: int, gamma: float | None) -> Iterator[nn.Module]:
     """The blocks, `width` channels wide; each reads what the one before it makes, channel by channel."""
     gone: tuple[int, ...] = ()
+    bypass = stage.channels - width
     for block in stage.body:
         if isinstance(block, Block):
             yield narrow_block(block, width, gamma)
-        elif width == stage.channels:
+        elif not bypass:
             yield copy_module(block.module, {})
         elif (narrower := narrower_of(block.module)) is not None:
             gone = ()
-            yield narrower(block.module, stage.channels, width)
+            yield narrower(block.module, block.shape[1], block.shape[1] - bypass)
         else:
-            narrow = narrow_by_channels(block, width, gamma, gone)
+            narrow = narrow_by_channels(block, block.shape[1] - bypass, gamma, gone)
             gone = narrow.gone
             yield narrow.module
 

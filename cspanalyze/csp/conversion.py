@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from torch import nn
 
 from cspanalyze.csp.assembling import PresetMisfit, Request, assemble, narrow_entry
+from cspanalyze.csp.chains import inside
 from cspanalyze.csp.copying import Memo, copy_module
 from cspanalyze.csp.description import StageDescription
 from cspanalyze.csp.initialising import Init, initialise, reset, seeded
@@ -17,6 +18,7 @@ from cspanalyze.csp.resizing import NORMS, Cut, narrow_copy
 from cspanalyze.csp.shadow import run, shadow
 from cspanalyze.csp.split import Indivisible
 from cspanalyze.csp.stage import CSPStage
+from cspanalyze.csp.tying import tie
 from cspanalyze.errors import CspError
 from cspanalyze.results import StageChange, StageChanges
 from cspanalyze.showing import Shown
@@ -90,6 +92,7 @@ class Conversion:
                     self._convert(number, preset)
             self._follow()
             model = copy_module(self._model, self._memo)
+            self._parted = {id(each) for each in tie([(self._model, model), *self._narrowed()])}
         return CspTwin(model, tuple(self._change(number, preset) for number, preset in enumerate(presets)))
 
     def _convert(self, number: int, preset: str) -> None:
@@ -113,6 +116,15 @@ class Conversion:
             self._memo[id(module)] = nn.Identity().train(module.training)
         if stage.dense is not None and stage.dense.transition is not None:
             self._memo[id(stage.dense.transition.module)] = nn.Identity().train(stage.module.training)
+
+    def _narrowed(self) -> Iterator[tuple[nn.Module, nn.Module]]:
+        """Every block of a stage that was made partial, with its narrower copy."""
+        for number, made in self._made.items():
+            stage, blocks = self._found[number], list(made.part2.children())
+            bodies = [stage.module] if stage.dense is not None else [block.module for block in stage.body]
+            yield from zip(bodies, blocks[len(blocks) - len(bodies) :], strict=True)
+            if stage.entry is not None and type(stage.entry.module) is type(made.down):
+                yield stage.entry.module, made.down
 
     def _keep(self, number: int) -> None:
         """Leave a stage as it is, except that its entry follows a narrower stage before it."""
@@ -154,7 +166,22 @@ class Conversion:
             bypass_channels=made.c1 if made else None,
             block_channels=made.c2 if made else None,
             skipped=self._skipped[number],
+            modules=stage.source_names,
+            remark="" if made is None else self._remark(stage),
         )
+
+    def _remark(self, stage: StageDescription) -> str:
+        """What the user of a partial stage should know about its weights."""
+        said = []
+        frozen = [each for each in stage.body[0].module.parameters() if not each.requires_grad]
+        if frozen:
+            anew = "all that is drawn anew" if self._init == "reset" else "the transitions, which are new,"
+            said.append(f"was frozen: {anew} can be trained")
+        names = self._model.named_parameters(remove_duplicate=False) if self._parted else ()
+        shared = [name for name, each in names if id(each) in self._parted]
+        if any(inside(name, path) for name in shared for path in stage.source_names):
+            said.append(f"no longer shared, as widths differ: {', '.join(shared)}")
+        return "; ".join(said)
 
 
 def _prove(stage: StageDescription, made: CSPStage, before: int, out: int) -> None:
@@ -172,7 +199,7 @@ def _prove(stage: StageDescription, made: CSPStage, before: int, out: int) -> No
     if problem:
         kind = type(stage.body[0].module).__name__
         raise NarrowingError(
-            f"stage {stage.path}: a {kind} block cannot be narrowed to {made.c2} channels ({problem}); "
+            f"stage {stage.path or '(root)'}: a {kind} block cannot be narrowed to {made.c2} channels ({problem}); "
             f"register_csp_adapter({kind}, fn) can teach how"
         )
 

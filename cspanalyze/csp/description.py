@@ -22,8 +22,8 @@ from cspanalyze.errors import CspError
 class LayerStyle:
     """Templates of the layers that a stage's blocks use, for new layers that match them.
 
-    `conv` gives dtype, device, padding mode, training flag and requires_grad; `norm` type and settings (None: blocks
-    without norm); `activation` is None where a block activates by a function call, which a module cannot show: new
+    `conv` gives dtype, device, padding mode and training flag; `norm` type and settings (None: blocks without norm);
+    `activation` is None where a block activates by a function call, which a module cannot show: new
     layers then use ReLU.
     """
 
@@ -63,11 +63,13 @@ class DenseParts:
 class StageDescription:
     """A stage found in a network.
 
-    `module` at `path` becomes the CSPStage. `entry` changes width or size before the body, `body` are the blocks of
-    equal shape, `channels` the width C of the stream through them, `before` the width that enters the
-    stage, `stride` by how much the entry shrinks the map, `stream_groups` the groups that part widths must respect.
+    `module` becomes the CSPStage. `path` is what the stage is called: the module's path or, where that is only the
+    first of several blocks, the path of what holds them. `entry` changes width or size before the body, `body` are the
+    blocks of equal shape, `channels` the width C of the stream through them, `before` the width that enters the stage,
+    `stride` by how much the entry shrinks the map, `stream_groups` the groups that part widths must respect.
     `presets` are the rules that fit, best first. `reason` says why the stage cannot be made partial ("" if it can).
     `replaced` are modules beside `module` whose work the CSPStage does too: an Identity takes the place of each.
+    `grown` is how many channels a dense chain adds to its C, which are then the width that enters it.
     """
 
     path: str
@@ -85,6 +87,7 @@ class StageDescription:
     dense: DenseParts | None = None
     reason: str = ""
     replaced: tuple[nn.Module, ...] = ()
+    grown: int = 0
 
 
 def join(parent: str, name: str) -> str:

@@ -21,6 +21,10 @@ from cspanalyze.plugins import load_plugins
 from cspanalyze.tracing import trace
 
 
+class NoStage(CspError):
+    """A network without any stage; the message says what was looked at."""
+
+
 class Adapter(Protocol):
     """Knows one kind of stage. A fresh one is made for every network, so it may remember what it has read."""
 
@@ -67,7 +71,7 @@ def find_stages(model: nn.Module, args: Sequence[Any] = (), kwargs: Mapping[str,
             raise
         return Found(known)
     refused = [stage.path for stage in known if stage.reason]
-    chains = [stage for stage in found.stages if not any(inside(stage.path, path) for path in refused)]
+    chains = [stage for stage in found.stages if not any(inside(stage.source_names[0], path) for path in refused)]
     if _share(model, chains) > _share(model, known) or not known:
         return replace(found, stages=tuple(chains))
     return Found(known)
@@ -88,7 +92,7 @@ def trace_stages(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any
     """The chains of blocks that a trace on these inputs shows; without any inputs, on an image of 224 x 224.
 
     Raises:
-        CspError: there is none, or the network does not run on the inputs.
+        CspError: there is none (NoStage), or the network does not run on the inputs.
     """
     args = tuple(args) or (() if kwargs else example_input(model))
     try:
@@ -97,7 +101,7 @@ def trace_stages(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any
         raise CspError(f"the stages of this network are found by a trace, and {error}") from error
     chains, refusals = find_chains(model, graph)
     if not chains:
-        raise CspError(_nothing_found(model, refusals))
+        raise NoStage(_nothing_found(model, refusals))
     return Found(tuple(map(describe, chains)), refusals, graph, args, kwargs)
 
 

@@ -27,7 +27,7 @@ def example_input(model: nn.Module) -> tuple[torch.Tensor, ...]:
 
 def describe(chain: Chain) -> StageDescription:
     """A chain as a stage: no entry, the input of its first block is sliced."""
-    blocks = [_block(link, chain.shape) for link in chain.links]
+    blocks = [_block(link) for link in chain.links]
     first = blocks[0].module
     convs = [layer for layer in first.modules() if isinstance(layer, nn.Conv2d)]
     norms = [layer for layer in first.modules() if isinstance(layer, (*NORMS, nn.LayerNorm))]
@@ -42,7 +42,7 @@ def describe(chain: Chain) -> StageDescription:
     except NarrowingError as error:
         reason = f"block {blocks[0].path} does not run by itself: {error}"
     return StageDescription(
-        path=chain.links[0].path,
+        path=chain.path,
         module=chain.links[0].modules[0],
         family="chain",
         channels=chain.shape[1],
@@ -54,10 +54,11 @@ def describe(chain: Chain) -> StageDescription:
         source_names=tuple(path for link in chain.links for path in link.paths),
         style=style_of([first], convs[0], norms),
         reason=reason,
+        grown=chain.grown,
         replaced=tuple(module for link in chain.links for module in link.modules)[1:],
     )
 
 
-def _block(link: Link, shape: tuple[int, ...]) -> ChannelBlock:
+def _block(link: Link) -> ChannelBlock:
     module = link.modules[0] if len(link.modules) == 1 else nn.Sequential(*link.modules)
-    return ChannelBlock(module, shape, link.path)
+    return ChannelBlock(module, link.shape, link.path, link.growth.channels)

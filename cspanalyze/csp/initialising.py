@@ -21,15 +21,20 @@ def initialise(stage: CSPStage) -> None:
 
 
 def reset(module: nn.Module) -> None:
-    """Every layer to torch's default for its kind; layers on the meta device hold no numbers and are left alone.
+    """Every layer to torch's default for its kind; layers on the meta device hold no numbers to be drawn.
 
+    What is drawn anew is there to be trained, so it requires gradients, although the original's layer may be frozen.
     Last norms of residual branches that a library sets to zero at first are set to one like all others.
     """
     for layer in module.modules():
-        tensors = [*layer.parameters(recurse=False), *layer.buffers(recurse=False)]
         draw = getattr(layer, "reset_parameters", None)
-        if draw is not None and not any(tensor.is_meta for tensor in tensors):
+        if draw is None:
+            continue
+        parameters = list(layer.parameters(recurse=False))
+        if not any(tensor.is_meta for tensor in (*parameters, *layer.buffers(recurse=False))):
             draw()
+        for parameter in parameters:
+            parameter.requires_grad_(parameter.is_floating_point())
 
 
 @contextmanager

@@ -33,11 +33,15 @@ class Narrowed:
 
 @dataclass(frozen=True)
 class ChannelBlock:
-    """A block of any make, narrowed by its channels: `module`, at `path`, maps `shape` (N, C, H, W) to the same."""
+    """A block of any make, narrowed by its channels: `module`, at `path`, maps `shape` (N, C, H, W) to the same.
+
+    Where it has `grown` it makes that many channels beside the C that it hands on.
+    """
 
     module: nn.Module
     shape: tuple[int, ...]
     path: str
+    grown: int = 0
 
     @cached_property
     def spread(self) -> Spread:
@@ -53,7 +57,8 @@ class ChannelBlock:
         """How many channels of its input or output only go together: the groups of what reads or makes them."""
         spread = self.spread
         sizes = [1]
-        for value in (spread.graph.inputs[0], spread.graph.outputs[0]):
+        ends = (spread.graph.inputs[0],) if self.grown else (spread.graph.inputs[0], spread.graph.outputs[0])
+        for value in ends:
             if (labels := spread.along(value, 1)) is not None:
                 sizes.append(max(Counter(spread.labels.roots(labels).tolist()).values()))
         return max(sizes)
@@ -66,8 +71,8 @@ def narrow_by_channels(
 
     Input channels `gone` go first if that is possible, else the first ones, else evenly spaced ones; with them all that
     depends on them, such as the other side of a residual addition. If the output is still C wide then, channels of it
-    go too: the first ones, or evenly spaced ones where several layers make it. With `gamma` inner widths shrink as well
-    wherever they can.
+    go too: the first ones, or evenly spaced ones where several layers make it; never new ones of a block that grows.
+    With `gamma` inner widths shrink as well wherever they can.
 
     The copy is traced: every operation must be there again and make what the labels say.
 
@@ -78,7 +83,7 @@ def narrow_by_channels(
     problems: list[str] = []
     for order in _orders(channels, channels - width, gone):
         try:
-            return _attempt(block.module, block.spread, block.shape, width, gamma, order)
+            return _attempt(block, width, gamma, order)
         except NarrowingError as error:
             problems.append(str(error))
     raise NarrowingError(problems[0])
@@ -109,22 +114,22 @@ def spaced(channels: int, count: int) -> list[int]:
     return [*first, *sorted(set(range(channels)) - set(first))]
 
 
-def _attempt(
-    block: nn.Module, spread: Spread, shape: tuple[int, ...], width: int, gamma: float | None, order: Sequence[int]
-) -> Narrowed:
-    plan = _Plan(spread, shape[1], width)
+def _attempt(block: ChannelBlock, width: int, gamma: float | None, order: Sequence[int]) -> Narrowed:
+    plan = _Plan(block.spread, block.shape[1], width, block.grown)
     plan.cut_stream(order)
-    narrow = plan.carry_out(block, (shape[0], width, *shape[2:]))
+    shape = (block.shape[0], width, *block.shape[2:])
+    narrow = plan.carry_out(block.module, shape)
     if gamma is not None:
-        narrow = plan.scale(block, (shape[0], width, *shape[2:]), gamma, narrow)
+        narrow = plan.scale(block.module, shape, gamma, narrow)
     return Narrowed(narrow, plan.outputs_gone())
 
 
 class _Plan:
     """Which sets of labels go."""
 
-    def __init__(self, spread: Spread, channels: int, width: int) -> None:
+    def __init__(self, spread: Spread, channels: int, width: int, grown: int) -> None:
         self._spread, self._labels, self._channels, self._width = spread, spread.labels, channels, width
+        self._grown = grown
         self._gone: set[int] = set()
         source, made = spread.graph.inputs[0], spread.graph.outputs[0]
         self._source = self._roots(spread.along(source, 1))
@@ -139,9 +144,9 @@ class _Plan:
         count = self._channels - self._width
         self._take(self._source, count, order, frozenset())
         dragged = sum(root in self._gone for root in self._made)
-        if len(self._made) != self._channels:
+        if len(self._made) != self._channels + self._grown:
             raise NarrowingError("its output channels cannot be told apart")
-        if dragged < count:
+        if dragged < count and not self._grown:
             ends = list(range(self._channels)) if self._one_layer() else spaced(self._channels, count)
             self._take(self._made, count - dragged, ends, frozenset(self._source))
         if (dragged := sum(root in self._gone for root in self._made)) != count:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor, lcm
+from numbers import Real
 
 from cspanalyze.errors import CspError
 
@@ -37,12 +38,8 @@ def check_gamma(gamma: float) -> Fraction:
     Raises:
         CspError: it is no number strictly between 0 and 1.
     """
-    try:
-        inside = 0 < float(gamma) < 1  # False for nan too
-    except (TypeError, ValueError):
-        inside = False
-    if not inside:
-        raise CspError(f"gamma is the share of channels that bypasses the blocks; need 0 < gamma < 1, got {gamma}")
+    if not isinstance(gamma, Real) or not 0 < float(gamma) < 1:  # nan is not either
+        raise CspError(f"gamma is the share of channels that bypasses the blocks; need 0 < gamma < 1, got {gamma!r}")
     return Fraction(repr(float(gamma)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any, Literal, get_args
 
 from torch import nn
@@ -11,7 +12,7 @@ from torch import nn
 from cspanalyze.csp.assembling import Fusion, Inner, PresetMisfit, Request
 from cspanalyze.csp.conversion import Conversion, CspTwin
 from cspanalyze.csp.description import StageDescription
-from cspanalyze.csp.finding import Found, find_stages, trace_stages
+from cspanalyze.csp.finding import Found, NoStage, find_stages, trace_stages
 from cspanalyze.csp.initialising import Init
 from cspanalyze.csp.narrowing import NarrowingError
 from cspanalyze.csp.split import check_gamma
@@ -51,7 +52,8 @@ def to_csp(
             CSPDarknet-53), "dropin" (the output of the stage's first block is sliced; shapes between the stages stay),
             "densenet" (dense layers on part of the base channels), or "auto": the first of these that fits.
         inner: whether the blocks' inner widths stay ("keep", the authors' choice) or shrink by gamma too ("scale").
-        stages: which to change, by number from 1 (2 or "stage2") or by module path; None for all.
+        stages: which to change, by number from 1 (2 or "stage2") or by the path of a stage or of one of its blocks;
+            None for all.
         init: "reset" draws every new module anew, and so each stage but for an entry that stays. "slice" keeps the
             weights of the last channels in the narrowed blocks; modules without counterpart are drawn anew.
         seed: of those draws. The random state outside is not touched.
@@ -88,6 +90,8 @@ def to_csp(
             raise
         try:  # blocks that only look like those of a known family
             return _twin(model, trace_stages(model, inputs, kwargs or {}), stages, "dropin", request, init, seed)
+        except NoStage:
+            raise  # the trace shows what the modules did not
         except CspError:
             raise error from None
 
@@ -134,18 +138,27 @@ def _skipped(found: Sequence[StageDescription], wanted: Sequence[int | str] | No
     """For every stage why it is skipped, "" if it is not."""
     if wanted is None:
         return [stage.reason for stage in found]
-    numbers = {f"stage{number + 1}": number for number in range(len(found))}
-    numbers |= {stage.path: number for number, stage in enumerate(found)}
-    chosen = set()
-    for item in [wanted] if isinstance(wanted, str | int) else wanted:
-        if item in numbers:
-            chosen.add(numbers[str(item)])
-        elif str(item).isdecimal() and 1 <= int(item) <= len(found):
-            chosen.add(int(item) - 1)
-        else:
-            listed = ", ".join(f"{number + 1} = {stage.path}" for number, stage in enumerate(found))
-            raise CspError(f"there is no stage {item!r}; the stages are {listed}")
+    chosen = {_number(found, item) for item in ([wanted] if isinstance(wanted, str | int) else wanted)}
     return [stage.reason if number in chosen else "not selected" for number, stage in enumerate(found)]
+
+
+def _number(found: Sequence[StageDescription], item: int | str) -> int:
+    """The place of the stage that a number from 1, `stage2`, or the path of it or of one of its blocks stands for.
+
+    Raises:
+        CspError: none; the message lists what there is, and what was likely meant.
+    """
+    names = {path: number for number, stage in enumerate(found) for path in stage.source_names}
+    names |= {f"stage{number + 1}": number for number in range(len(found))}
+    names |= {stage.path: number for number, stage in enumerate(found)}
+    if item in names:
+        return names[str(item)]
+    if str(item).isdecimal() and 1 <= int(item) <= len(found):
+        return int(item) - 1
+    near = get_close_matches(str(item), names, 2)
+    meant = f"; did you mean {' or '.join(near)}?" if near else ""
+    listed = ", ".join(f"{number + 1} = {stage.path}" for number, stage in enumerate(found))
+    raise CspError(f"there is no stage {item!r}; the stages are {listed}{meant}")
 
 
 def _choose(found: Sequence[StageDescription], preset: Preset) -> tuple[list[str], list[str]]:

@@ -34,7 +34,8 @@ def conv_norm_act(
     """A convolution with the norm and activation of `style`: (N, channels, H, W) -> (N, out, H/stride, W/stride).
 
     It is 1x1, or has the kernel, groups and padding mode of `like`. Without a norm in the style it has a bias instead.
-    `norm_first` gives the pre-activation order norm, activation, convolution.
+    `norm_first` gives the pre-activation order norm, activation, convolution. It is there to be trained: its parameters
+    require gradients, those of the style may be frozen.
     """
     conv = _convolution(style, channels, out, like, stride)
     width = channels if norm_first else out
@@ -45,7 +46,7 @@ def conv_norm_act(
         layers["act"] = nn.ReLU(inplace=True) if style.activation is None else copy_module(style.activation, {})
     ordered = {**layers, "conv": conv} if norm_first else {"conv": conv, **layers}
     unit = nn.Sequential(OrderedDict(ordered))
-    return unit.train(style.conv.training).requires_grad_(style.conv.weight.requires_grad)
+    return unit.train(style.conv.training).requires_grad_(True)
 
 
 def _convolution(style: LayerStyle, channels: int, out: int, like: nn.Conv2d | None, stride: int) -> nn.Conv2d:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cspanalyze.pipeline.networks import HALF, Csp, Traced, loaded_of, subject_of, traced_of, traced_twins
+from cspanalyze.pipeline.networks import HALF, Csp, Traced, loaded_of, rows_of, subject_of, traced_of, traced_twins
 from cspanalyze.pipeline.traffic import with_traffic
 from cspanalyze.results import Comparison, Report
 from cspanalyze.sentences import conclusions
@@ -109,10 +109,9 @@ def compare(
     """
     base = traced_of(loaded_of(model, inputs, kwargs, _layout(traffic)), train)
     twins, changes = traced_twins(base, csp, train, _layout(traffic))
-    changed = [change.stage for change in changes]
+    rows = rows_of(base, changes)
     shown = [
-        report_of(network, metrics, by, depth, traffic, number, changed)
-        for number, network in enumerate([base, *twins])
+        report_of(network, metrics, by, depth, traffic, number, rows) for number, network in enumerate([base, *twins])
     ]
     comparison = Comparison(shown[0], tuple(shown[1:]), changes)
     return replace(comparison, sentences=conclusions(comparison))
@@ -125,16 +124,16 @@ def report_of(
     depth: int | None,
     traffic: Traffic | None = None,
     number: int = 0,
-    whole: Collection[str] = (),
+    rows: Mapping[str, str] | None = None,
 ) -> Report:
     """The named metrics of a traced network, with its traffic if asked for.
 
-    `number` is its place among variants; the modules of `whole` stay one row each.
+    `number` is its place among variants; `rows` are those by stage that all of them have.
     """
     from cspanalyze.analyses import Grouping, run
 
     graph = traced.graph
-    grouping = Grouping.of(graph, by, depth, whole)
+    grouping = Grouping.of(graph, by, depth, rows)
     report = Report(subject_of(traced), grouping.names, run(graph, metrics, grouping))
     return report if traffic is None else with_traffic(report, graph, grouping, traffic, number=number)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cspanalyze.designs import DesignRow
 from cspanalyze.pipeline.networks import Csp
 from cspanalyze.pipeline.sweeping import completed, told
+from cspanalyze.sources import Request
 
 if TYPE_CHECKING:
     from cspanalyze.pipeline.networks import Traced
@@ -26,10 +27,14 @@ _ONE_AT_A_TIME = threading.Lock()  # module hooks belong to the process, and a c
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """A network, and how it is made partial; `csp` None for the network itself."""
+    """A network, and how it is made partial; `csp` None for the network itself.
+
+    `request` says how the network is built and fed, None for its own way.
+    """
 
     model: str
     csp: Csp | None = None
+    request: Request | None = None
 
 
 def designs(
@@ -40,8 +45,12 @@ def designs(
     inners: Sequence[Any] = ("keep",),
     *,
     control: bool = False,
+    request: Request | None = None,
 ) -> tuple[Design, ...]:
-    """Every network by itself and in every combination; controls have no gamma, and so no inner widths to scale."""
+    """Every network by itself and in every combination; controls have no gamma, and so no inner widths to scale.
+
+    All are built and fed as `request` says, whatever network it names.
+    """
     made: list[Design] = []
     for model in models:
         made.append(Design(model))
@@ -49,7 +58,9 @@ def designs(
             if control:
                 made.append(Design(model, Csp(fusion=fusion, preset=preset, control=True)))
             made += [Design(model, Csp(gamma, fusion, preset, inner)) for inner, gamma in product(inners, gammas)]
-    return tuple(made)
+    return tuple(
+        each if request is None else replace(each, request=replace(request, model=each.model)) for each in made
+    )
 
 
 def sweep_designs(tasks: Sequence[Design], executor: Executor) -> Iterator[DesignRow]:
@@ -90,7 +101,7 @@ def _measured(design: Design, base: Traced | None) -> DesignRow:
     from cspanalyze.gradient_flow import duplication, gradient_flow
     from cspanalyze.pipeline.networks import loaded_of, traced_of, traced_twins
 
-    network = traced_of(loaded_of(design.model)) if base is None else base
+    network = traced_of(loaded_of(design.request or design.model)) if base is None else base
     changes: tuple[StageChange, ...] = ()
     if design.csp is not None:
         twins, changes = traced_twins(network, design.csp)
@@ -98,7 +109,8 @@ def _measured(design: Design, base: Traced | None) -> DesignRow:
     results = run(network.graph, METRICS, Grouping.of(network.graph, "op"))
     ratio = duplication(gradient_flow(network.graph)).channel_ratio
     totals: dict[str, Any] = {result.metric: result.total for result in results}
-    row = replace(row_of(design), **totals, gradient_duplication=None if ratio is None else round(float(ratio), 6))
+    known = replace(row_of(design), input=" ".join(network.loaded.inputs))
+    row = replace(known, **totals, gradient_duplication=None if ratio is None else round(float(ratio), 6))
     return _with_changes(row, changes) if changes else row
 
 

@@ -23,7 +23,7 @@ from cspanalyze.gradient_flow import (
 from cspanalyze.gradient_flow.conclusions import gradient_conclusions
 from cspanalyze.gradient_flow.equations import StageEquations, StageUpdates
 from cspanalyze.gradient_flow.per_layer import layer_groups, layer_results
-from cspanalyze.pipeline.networks import Csp, Traced, subject_of, traced_with_twins
+from cspanalyze.pipeline.networks import Csp, Traced, rows_of, subject_of, traced_with_twins
 from cspanalyze.results import Comparison, Record, Report, StageChange
 from cspanalyze.showing import Shown
 
@@ -131,13 +131,14 @@ def gradients(
     from cspanalyze.analyses import Grouping
 
     networks, changes = traced_with_twins(model, inputs, kwargs, csp)
+    rows = rows_of(networks[0], changes)
     unit_of = units_matching(unit) if unit else None
     found = []
     for traced in networks:
         flow = gradient_flow(traced.graph)
         if unit_of is not None:
             flow = flow.by_unit(unit_of)
-        found.append(NetworkFlow(traced, flow, Grouping.of(traced.graph, by, depth)))
+        found.append(NetworkFlow(traced, flow, Grouping.of(traced.graph, by, depth, rows)))
     return GradientStudy(tuple(found), changes)
 
 

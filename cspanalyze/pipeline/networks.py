@@ -139,6 +139,13 @@ def traced_with_twins(
     return [base, *twins], changes
 
 
+def rows_of(base: Traced, changes: Sequence[StageChange]) -> dict[str, str]:
+    """The rows by stage of a network and its twins, for `Grouping.of`: what became one stage is one row."""
+    from cspanalyze.analyses.grouping import stage_rows
+
+    return stage_rows(base.graph, {path: change.stage for change in changes for path in change.modules})
+
+
 def subject_of(traced: Traced) -> Subject:
     """What was traced, for the head of a report."""
     loaded, graph = traced.loaded, traced.graph

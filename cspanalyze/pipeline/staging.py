@@ -48,7 +48,7 @@ def list_stages(model: Network, *inputs: Any, kwargs: Mapping[str, Any] | None =
 
 
 def _record(stage: Any, graph: ModelGraph) -> StageFound:
-    path = stage.source_names[0] if stage.family == "densenet" else stage.body[0].path if stage.replaced else stage.path
+    path = stage.source_names[0] if stage.family in ("densenet", "chain") else stage.path
     calls = graph.calls_of(path)
     shape: Sequence[int] = graph.spec(calls[0].outputs[0]).shape if calls and calls[0].outputs else ()
     return StageFound(
@@ -60,7 +60,7 @@ def _record(stage: Any, graph: ModelGraph) -> StageFound:
         height=int(shape[2]) if len(shape) == 4 else None,
         width=int(shape[3]) if len(shape) == 4 else None,
         groups=stage.stream_groups,
-        presets=tuple(stage.presets),
+        presets=() if stage.reason else tuple(stage.presets),
         skipped=stage.reason,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, as_completed
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeVar
 
 from cspanalyze.errors import CspanalyzeError
@@ -47,6 +47,20 @@ def texts(row: SweepRow) -> list[str]:
     return ["" if value is None else str(value) for value in asdict(row).values()]
 
 
+def row_from(texts: Sequence[str]) -> SweepRow:
+    """Inverse of `texts`.
+
+    Raises:
+        ValueError: it is no such row.
+    """
+    values: dict[str, Any] = dict(zip(FIELDS, texts, strict=True))
+    for name in ("params", "macs", "flops_fvcore", "activations", "cio", "peak_bytes", "operations"):
+        values[name] = int(values[name]) if values[name] else None
+    for name in ("coverage_percent", "seconds"):
+        values[name] = float(values[name]) if values[name] else None
+    return SweepRow(**values)
+
+
 def completed(executor: Executor, function: Callable[[A], R], tasks: Iterable[A]) -> Iterator[tuple[A, R | Exception]]:
     """Every task with what `function` made of it, or with what went wrong, in the order in which they are done.
 
@@ -66,26 +80,30 @@ def completed(executor: Executor, function: Callable[[A], R], tasks: Iterable[A]
             future.cancel()
 
 
-def sweep(models: Sequence[str], executor: Executor) -> Iterator[SweepRow]:
-    """A row for every MODEL argument, in the order in which they are done; one failure never stops the rest."""
-    for model, outcome in completed(executor, measure, models):
-        yield outcome if isinstance(outcome, SweepRow) else SweepRow(model, error=told(outcome))
+def sweep(models: Sequence[str], executor: Executor, request: Request | None = None) -> Iterator[SweepRow]:
+    """A row for every MODEL argument, in the order in which they are done; one failure never stops the rest.
+
+    All are built and fed as `request` says, whatever network it names; without it in their own way.
+    """
+    tasks = [Request(model) if request is None else replace(request, model=model) for model in models]
+    for task, outcome in completed(executor, measure, tasks):
+        yield outcome if isinstance(outcome, SweepRow) else SweepRow(task.model, error=told(outcome))
 
 
-def measure(model: str) -> SweepRow:
+def measure(request: Request) -> SweepRow:
     """Trace one network and add up its figures; what goes wrong is told in the row."""
     from cspanalyze.pipeline.analysis import analyze
 
     start = time.perf_counter()
     try:
-        report = analyze(Request(model), metrics=METRICS, by="op")
+        report = analyze(request, metrics=METRICS, by="op")
     except Exception as error:
-        return SweepRow(model, seconds=round(time.perf_counter() - start, 3), error=told(error))
+        return SweepRow(request.model, seconds=round(time.perf_counter() - start, 3), error=told(error))
     totals: dict[str, Any] = {result.metric: result.total for result in report.results}
     missing = sum(gap.count for gap in report.result("operations").uncovered)
     count = totals["operations"]
     return SweepRow(
-        model=model,
+        model=request.model,
         input=" ".join(report.subject.inputs),
         method=report.subject.method,
         **totals,

@@ -13,7 +13,7 @@ from cspanalyze.renderers.grid import Block, Cell, Column, Document, Grid, Line
 from cspanalyze.renderers.style import Style
 
 _FIGURES = ("macs", "params", "cio", "unfused_bytes", "fused_bytes", "peak_bytes")
-_TITLES = {"cio": "CIO"}
+_TITLES = {"cio": "CIO", "gradient_duplication": "D_c"}
 _UNITS = {"macs": "MAC", "cio": "elements", "unfused_bytes": "B", "fused_bytes": "B", "peak_bytes": "B"}
 
 
@@ -35,7 +35,7 @@ def render_designs(designs: Designs, format: str, style: Style) -> str:
     first = {row.model: index for index, row in reversed(list(enumerate(rows)))}
     blocks = tuple(Block((_line(row, first[row.model] == index, style),)) for index, row in enumerate(rows))
     labels = (Column("network", align="left"), Column("design", align="left"))
-    wording = ", ".join(_TITLES.get(name, HEADINGS[name].title) if name in HEADINGS else "D_c" for name in objectives)
+    wording = ", ".join(_TITLES.get(name) or HEADINGS[name].title for name in objectives)
     remarks = [
         f"front = no other design of the network is as good in all of {wording} and better in one; less is better",
         "design = preset, fusion, scale if inner widths shrink too, gamma = share of channels that bypass the blocks",

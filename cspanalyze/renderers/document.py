@@ -11,7 +11,7 @@ from cspanalyze.renderers.curves import curve_grids
 from cspanalyze.renderers.engines import COUNTS, REMARKS, engine_grids
 from cspanalyze.renderers.grid import Document, Grid
 from cspanalyze.renderers.layout import PLAIN, Layout, shown
-from cspanalyze.renderers.tabulation import CLOSED_FORM, changes_grid, comparison_grid, reports
+from cspanalyze.renderers.tabulation import CLOSED_FORM, changes_grids, comparison_grid, reports
 from cspanalyze.results import Comparison, Record, Report, Subject
 
 OPERATIONS = "operations"
@@ -25,7 +25,7 @@ def document(record: Record, layout: Layout = PLAIN) -> Document:
     if isinstance(record, Comparison):
         grids = [comparison_grid(record)]
         if record.changes:
-            grids.append(changes_grid(record.changes))
+            grids += changes_grids(record.changes)
         grids += [alignment_grid(base.subject.name, each) for each in record.alignments if each.differences]
         sentences = record.sentences
     else:

@@ -31,7 +31,7 @@ from cspanalyze.renderers.plots.kinds import (
 )
 from cspanalyze.renderers.plots.series import name_of
 from cspanalyze.renderers.style import Style
-from cspanalyze.renderers.tabulation import changes_grid, reports
+from cspanalyze.renderers.tabulation import changes_grids, reports
 from cspanalyze.results import Record
 from cspanalyze.study import Study, alone_or_compared
 
@@ -67,9 +67,8 @@ def _stages(record: Record, table: Grid) -> Section:
 
 def _twin(study: Study) -> Iterator[Section]:
     if study.stages.changes:
-        grid = changes_grid(study.stages.changes)
         plots = (embedded(gamma_plot(study), GAMMA_CAPTION),) if study.gammas else ()
-        yield Section("Partial stages", plots=plots, grids=(grid,))
+        yield Section("Partial stages", plots=plots, grids=changes_grids(study.stages.changes))
 
 
 def _architecture(study: Study) -> Iterator[Section]:

@@ -40,8 +40,10 @@ def _csv(listing: StageListing) -> str:
 
 def _document(listing: StageListing) -> Document:
     subject = listing.subject
-    plural = "stage" if len(listing.stages) == 1 else "stages"
-    title = f"{subject.name} ({subject.source}), input {', '.join(subject.inputs)}: {len(listing.stages)} {plural}"
+    count, able = len(listing.stages), sum(not stage.skipped for stage in listing.stages)
+    found = f"{count} {'stage' if count == 1 else 'stages'}"
+    partial = "" if able == count else f", {able or 'none'} of which can be made partial"
+    title = f"{subject.name} ({subject.source}), input {', '.join(subject.inputs)}: {found}{partial}"
     grids = [grid for grid in (_stages(listing), _refused(listing)) if grid.blocks]
     remarks = []
     if listing.stages:
@@ -61,7 +63,7 @@ def _stages(listing: StageListing) -> Grid:
     def line(stage: StageFound) -> Line:
         resolution = UNKNOWN if stage.height is None else f"{stage.height}x{stage.width}"
         texts = (str(stage.blocks), stage.block, str(stage.channels), resolution, str(stage.groups))
-        cells = tuple(map(Cell, (*texts, " ".join(stage.presets), stage.skipped)))
+        cells = tuple(map(Cell, (*texts, " ".join(stage.presets) or UNKNOWN, stage.skipped)))
         return Line((stage.stage,), cells if remarked else cells[:-1])
 
     blocks = tuple(Block((line(stage),)) for stage in listing.stages)

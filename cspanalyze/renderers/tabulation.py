@@ -62,37 +62,42 @@ def totals(report: Report) -> tuple[None, ...]:
     return (TOTAL,) if not report.results or any(result.total is not None for result in report.results) else ()
 
 
-def changes_grid(changes: Sequence[StageChange]) -> Grid:
-    """What the CSP transform did to each stage."""
-
-    def line(made: StageChange) -> Line:
-        if made.skipped:
-            return Line((made.stage,), tuple(map(Cell, (*[UNKNOWN] * 7, f"left as it is: {made.skipped}"))))
-        effective = UNKNOWN if made.gamma_effective is None else f"{made.gamma_effective:g}"
-        widths = (made.channels, made.bypass_channels, made.block_channels)
-        texts = (
-            made.preset,
-            made.fusion,
-            f"{made.gamma:g}",
-            effective,
-            *(UNKNOWN if w is None else str(w) for w in widths),
-        )
-        return Line((made.stage,), tuple(map(Cell, (*texts, _remark(made)))))
-
+def changes_grids(changes: Sequence[StageChange]) -> tuple[Grid, ...]:
+    """What the CSP transform did to each stage, and which stages it left as they are."""
+    made = [each for each in changes if not each.skipped]
     titles = ("preset", "fusion", "gamma asked", "gamma effective", "channels", "bypass (c1)", "blocks (c2)", "remark")
     columns = tuple(
-        Column(title, align="left" if title in ("preset", "fusion", "remark") else "right") for title in titles
+        Column(title, align="left" if title in ("preset", "fusion", "remark") else "right")
+        for title in (titles if any(map(_remark, made)) else titles[:-1])
     )
-    if not any(made.skipped or _remark(made) for made in changes):
-        columns = columns[:-1]
-    lines = [line(made) for made in changes]
-    blocks = tuple(Block((Line(each.labels, each.cells[: len(columns)]),)) for each in lines)
-    return Grid((Column("stage", align="left"),), columns, blocks, "CSP stages (c1 channels bypass the blocks)")
+    blocks = tuple(Block((_change(change, len(columns)),)) for change in made)
+    name = (Column("stage", align="left"),)
+    partial = Grid(name, columns, blocks, "CSP stages (c1 channels bypass the blocks)")
+    return tuple(grid for grid in (partial, _untouched(changes)) if grid.blocks)
+
+
+def _change(made: StageChange, count: int) -> Line:
+    effective = UNKNOWN if made.gamma_effective is None else f"{made.gamma_effective:g}"
+    widths = [UNKNOWN if w is None else str(w) for w in (made.channels, made.bypass_channels, made.block_channels)]
+    texts = (made.preset, made.fusion, f"{made.gamma:g}", effective, *widths, _remark(made))
+    return Line((made.stage,), tuple(map(Cell, texts[:count])))
+
+
+def _untouched(changes: Sequence[StageChange]) -> Grid:
+    """A line for each reason, with the stages that it keeps as they are."""
+    stages: dict[str, list[str]] = {}
+    for each in changes:
+        if each.skipped:
+            stages.setdefault(each.skipped, []).append(each.stage)
+    lines = [Line((", ".join(names),), (Cell(reason),)) for reason, names in stages.items()]
+    columns = (Column("reason", align="left"),)
+    return Grid((Column("stage", align="left"),), columns, tuple(Block((line,)) for line in lines), "Left as they are")
 
 
 def _remark(made: StageChange) -> str:
     parts = (made.bypass_channels or 0) + (made.block_channels or 0)
-    return "both parts keep the full width, whatever gamma" if parts > made.channels else ""
+    wide = "both parts keep the full width, whatever gamma" if parts > made.channels else ""
+    return "; ".join(filter(None, (wide, made.remark)))
 
 
 def reports(record: Record) -> tuple[Report, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -62,7 +63,7 @@ def test_the_front_leaves_out_what_is_beaten() -> None:
         None,
         None,
         True,
-        True,
+        None,  # no other design of that network to be better than
     ]
     with pytest.raises(CspError, match="unknown objective"):
         with_front(rows, ("name",))
@@ -108,6 +109,35 @@ def test_a_table(run: Run) -> None:
     assert "paper last 0.5" in outcome.out
     assert outcome.out.count("✓") == 1  # last at gamma 0.5 is better in all three than resnet18 itself
     assert outcome.err.endswith("2 designs: 2 counted, 0 failed\n")
+
+
+def test_formats_inputs_and_arguments(run: Run, folder: Path) -> None:
+    asked = ("sweep", "resnet18", "--gamma", "0.5", "--input", "1x3x64x64", "--batch", "2", "--arg", "num_classes=3")
+    outcome = run(*asked, "--csv", "rows.csv", "-o", "made.json")
+    assert (outcome.code, outcome.out) == (0, "")
+    made = json.loads((folder / "made.json").read_text())
+    assert [(row["variant"], row["input"]) for row in made["rows"]] == [
+        ("base", "2x3x64x64:float32"),
+        ("CSP", "2x3x64x64:float32"),
+    ]
+    assert made["rows"][0]["params"] == 11_689_512 - 997 * 513  # 997 classes of 512 weights and a bias are left out
+    assert json.loads(run(*asked, "--json").out)["kind"] == "designs"
+    with (folder / "rows.csv").open() as file:
+        assert [row["macs"] for row in csv.DictReader(file)] == [str(row["macs"]) for row in made["rows"]]
+    assert "| resnet18 " in run(*asked, "--markdown").out
+    assert "both CSV: name one file" in run(*asked, "--csv", "a.csv", "-o", "b.csv").err
+    assert "made.json exists: give --force" in run(*asked, "-o", "made.json").err
+    assert "--batch 0 is not possible" in run("sweep", "resnet18", "--batch", "0").err
+
+
+def test_networks_in_other_formats(run: Run, folder: Path) -> None:
+    outcome = run("sweep", "resnet18", "nosuch.py:f", "--input", "1x3x32x32", "--json")
+    assert outcome.code == 0
+    first, second = json.loads(outcome.out)["rows"]
+    assert (first["input"], first["params"]) == ("1x3x32x32:float32", 11_689_512)
+    assert "nosuch.py" in second["error"]
+    assert run("sweep", "resnet18", "--input", "1x3x32x32", "-o", "made.md").code == 0
+    assert "11.690 M" in (folder / "made.md").read_text()
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::FutureWarning")

@@ -52,8 +52,8 @@ def test_stages_and_refusals(run: Run, folder: Path) -> None:
     assert outcome.code == 0
     listing = json.loads(outcome.out)
     found = {stage["stage"]: stage for stage in listing["stages"]}
-    assert (found["1"]["modules"], found["1"]["blocks"], found["1"]["channels"]) == (["1", "2"], 2, 32)
-    assert (found["1"]["height"], found["1"]["width"], found["1"]["presets"]) == (32, 32, ["dropin"])
+    assert (found["1..2"]["modules"], found["1..2"]["blocks"], found["1..2"]["channels"]) == (["1", "2"], 2, 32)
+    assert (found["1..2"]["height"], found["1..2"]["width"], found["1..2"]["presets"]) == (32, 32, ["dropin"])
     # 1 and 2 are a chain; the two blocks of Reading are none, but Reading as a whole keeps its shape.
     assert [stage["modules"] for stage in listing["stages"]] == [["1", "2"], ["4"]]
 

@@ -190,3 +190,91 @@ def test_a_twin_stands_beside_its_base_stage_by_stage() -> None:
     twin = made.variants[0]
     assert all(twin.result("macs").of(group) for group in made.base.groups)
     assert "cio_closed_form" not in twin.metrics  # its stages match no known architecture
+
+
+class Split(nn.Module):
+    """Makes two maps of one, as the blocks of dual path networks do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(32, 32, 3, padding=1), nn.Conv2d(32, 32, 3, padding=1)
+
+    def forward(self, x: Any) -> tuple[Tensor, Tensor]:
+        x = x[0] + x[1] if isinstance(x, tuple) else x
+        return self.conv1(x), self.conv2(x)
+
+
+def test_tuples_in_and_out_are_told() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 32, 3), Split(), Split())
+    with pytest.raises(
+        CspError, match=r"no staged .* 1 \(Split\) takes 1 tensors and makes 2, not one and one; 2 \(Split\) takes 2"
+    ):
+        to_csp(model, IMAGE)
+
+
+def test_dual_path_networks_are_refused_with_reasons() -> None:
+    network = load("timm:dpn48b")
+    with pytest.raises(CspError, match=r"no staged .*conv2_1 \(DualPathBlock\) makes 112x56x56 of 10x56x56"):
+        to_csp(network.model, *network.args)
+
+
+class Dropping(Block):
+    """The block with stochastic depth on its branch, as timm writes it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drop_path = DropPath(0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.drop_path(super().forward(x) - x)
+
+
+class DropPath(nn.Module):
+    """Drops whole samples while training."""
+
+    def __init__(self, drop_prob: float) -> None:
+        super().__init__()
+        self.drop_prob = drop_prob
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        kept = 1 - self.drop_prob
+        return x * torch.empty(len(x), 1, 1, 1).bernoulli_(kept) / kept
+
+
+def test_stochastic_depth_goes_along() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 32, 3), Dropping(), Dropping()).train()
+    twin = to_csp(model, IMAGE).model
+    rates = [each.drop_prob for each in twin.modules() if isinstance(each, DropPath)]
+    assert rates == [0.5, 0.5]
+    x = torch.rand(8, 3, 9, 9)
+    assert not torch.equal(twin(x), twin(x))
+    assert torch.equal(twin.eval()(x), twin(x))
+
+
+def test_blocks_that_run_several_times_are_no_block_together() -> None:
+    block = Block()
+    model = nn.Sequential(nn.Conv2d(3, 32, 3), nn.Sequential(block, block, block), nn.Sequential(Block(), Block()))
+    found = find_stages(model, (IMAGE,))
+    assert [stage.source_names for stage in found.stages] == [("2.0", "2.1")]
+    assert {each.path: each.reason for each in found.refusals}["1"] == "runs 1.0 3 times"
+
+
+def test_a_stage_is_called_like_what_holds_it() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 32, 3), nn.Sequential(Block(), Block()), Block(), Block())
+    assert [stage.path for stage in find_stages(model, (IMAGE,)).stages] == ["1", "2..3"]
+    for name in ("1", "stage1", "1.0", "1.1"):
+        assert [bool(each.skipped) for each in to_csp(model, IMAGE, stages=[name]).changes] == [False, True]
+    assert [bool(each.skipped) for each in to_csp(model, IMAGE, stages=["2..3"]).changes] == [True, False]
+    with pytest.raises(CspError, match=r"no stage 'block'; the stages are 1 = blocks; did you mean blocks"):
+        to_csp(Net("chain"), IMAGE, stages=["block"])
+
+
+def test_rows_of_a_stage_are_its_own_in_base_and_twin() -> None:
+    from cspanalyze.pipeline import Csp, compare
+
+    model = nn.Sequential(nn.Conv2d(3, 32, 3), Block(), Block(), nn.Conv2d(32, 64, 3, 2), Block(64), Block(64))
+    made = compare(model, torch.empty(1, 3, 34, 34, device="meta"), metrics=["macs"], csp=Csp(stages=("1..2",)))
+    assert made.base.groups == made.variants[0].groups == ("stem", "1..2", "3", "4..5")
+    assert made.base.result("macs").of("4..5") == made.variants[0].result("macs").of("4..5")

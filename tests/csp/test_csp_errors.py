@@ -20,8 +20,8 @@ def _resnet10() -> nn.Module:
         return zoo.create("resnet18", depths=(1, 1, 1, 1))
 
 
-@pytest.mark.parametrize("gamma", [0, 1, 2, -1, float("nan")])
-def test_gamma(gamma: float, meta_zoo: Callable[[str], nn.Module]) -> None:
+@pytest.mark.parametrize("gamma", [0, 1, 2, -1, float("nan"), "a", "0.5", None])
+def test_gamma(gamma: Any, meta_zoo: Callable[[str], nn.Module]) -> None:
     with pytest.raises(CspError, match="need 0 < gamma < 1, got"):
         to_csp(meta_zoo("resnet18"), gamma=gamma)
 

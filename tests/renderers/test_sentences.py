@@ -13,12 +13,22 @@ def test_savings_and_increases_are_named_alike(comparison: Comparison) -> None:
     assert summary == (
         "CSP at gamma 0.4 (effectively 0.375) lowers MACs by 24.5 % and parameters by 19.0 %, because the blocks run "
         "on part of the channels only; it raises CIO by 5.0 % and concat copies from 0 to 3,000 elements, because "
-        "splitting and joining the two parts takes convolutions and copies that the base does not have."
+        "the transitions take more than the narrower blocks save and because the two parts are joined again."
     )
     assert stages == (
-        "By stage, CIO rises in stage1 (+5.0 %), where the split and the transitions read and write more than the "
-        "narrower blocks save."
+        "By stage, CIO rises in stage1 (+5.0 %), where the transitions read and write more than the narrower "
+        "blocks save."
     )
+
+
+def test_the_reason_of_an_increase_is_what_the_preset_adds(comparison: Comparison) -> None:
+    first, second = comparison.changes
+    paper = replace(first, preset="paper", bypass_channels=64, block_channels=64)
+    summary, _ = conclusions(replace(comparison, changes=(paper, second)))
+    assert (
+        "because the convolutions that enter and split the stages (preset paper), the transitions and two parts of full "
+        "width in layer1 take more than the narrower blocks save"
+    ) in summary
 
 
 def test_only_increases(comparison: Comparison) -> None:

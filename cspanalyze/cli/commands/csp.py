@@ -3,20 +3,25 @@
 import contextlib
 import sys
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 from cspanalyze.cli.destination import Destination, destination
 from cspanalyze.cli.execution import csp_of, request_of
-from cspanalyze.cli.options import OUTPUT, InputOptions, PartialOptions, option
+from cspanalyze.cli.options import CSP, OUTPUT, InputOptions, PartialOptions, option
 from cspanalyze.cli.waiting import waiting
 from cspanalyze.files import check_writable, write_file
 
 EPILOG = "Example: cspanalyze csp resnet50 --gamma 0.5 -o twin.py"
 METRICS = ("macs", "params", "cio")
 _OUTPUT_HELP = (
-    "Write the twin: .py plain PyTorch source, .pt its state_dict, .pt2 torch.export; or the report: .txt .json .csv "
-    ".md .tex"
+    "Write the twin: .py plain PyTorch source, .pt its state_dict, .pt2 torch.export (any batch size where that can "
+    "be); or the report: .txt .json .csv .md .tex .html"
+)
+_CONTROL_HELP = (
+    "Show the twin's control too: the same transitions, gamma 0, no split. A .py, .pt or .pt2 file then holds the "
+    "control instead of the twin."
 )
 
 
@@ -24,6 +29,7 @@ _OUTPUT_HELP = (
 class CspOptions(PartialOptions, InputOptions):
     """Options of `csp`."""
 
+    control: Annotated[bool, option(CSP, _CONTROL_HELP, "--control")] = False
     output: Annotated[str, option(OUTPUT, _OUTPUT_HELP, "--output", "-o", metavar="FILE")] = ""
 
 
@@ -36,11 +42,13 @@ def run(options: CspOptions) -> None:
     """
     options.check()
     from cspanalyze.pipeline.twins import SUFFIXES
+    from cspanalyze.renderers import format_of_suffix
 
     file = Path(options.output) if Path(options.output).suffix in SUFFIXES else None
     if file is not None:
         check_writable(file, options.force)
-    target: Destination = destination(replace(options, output="", force=False) if file is not None else options)
+    shown = replace(options, output="", force=False) if file is not None else options
+    target: Destination = destination(shown, partial(format_of_suffix, more=SUFFIXES))
     request, csp = request_of(options), csp_of(options)
     with contextlib.redirect_stdout(sys.stderr), waiting(f"making the twin of {options.model}"):
         from cspanalyze.pipeline import compare

@@ -6,13 +6,14 @@ from typing import Annotated
 from typer import Argument
 
 from cspanalyze.cli.completion import complete_model
-from cspanalyze.cli.options import CSP, OUTPUT, option
+from cspanalyze.cli.options import CSP, OUTPUT, FeedOptions, OutputOptions, option
 from cspanalyze.errors import UsageError
 
 EPILOG = "Example: cspanalyze sweep resnet50 --gamma .1:.9:.1 --fusion all --preset all --workers 2"
 RUN = "Run"
 _PATTERNS_HELP = "Patterns of names (timm:*, torchvision:*, res* of the built-in ones), or any MODEL. Several allowed."
-_CSV_HELP = "Write to FILE, a row as soon as it is there; without it to standard output."
+_CSV_HELP = "Write CSV to FILE, a row as soon as it is there."
+_OUTPUT_HELP = "Write to FILE; its suffix picks the format: .csv (as with --csv) .txt .json .md .tex .html"
 _RESUME_HELP = "Keep the rows that FILE has, and leave those networks out."
 _TIMEOUT_HELP = "Seconds for one network; its process is ended then. Default 300."
 _SCHEDULER_HELP = "Run on this Dask cluster instead (tcp://HOST:PORT; needs the extra cluster); there no task is timed."
@@ -26,10 +27,16 @@ _STRICT_HELP = "Exit with 3 if a network failed, or an operation has no formula.
 
 
 @dataclass(frozen=True)
-class SweepOptions:
-    """Options of `sweep`."""
+class PatternOptions:
+    """The PATTERN arguments. Apart, because an argument without default must come first."""
 
     patterns: Annotated[list[str], Argument(metavar="PATTERN...", autocompletion=complete_model, help=_PATTERNS_HELP)]
+
+
+@dataclass(frozen=True)
+class SweepOptions(FeedOptions, PatternOptions):
+    """Options of `sweep`."""
+
     workers: Annotated[int, option(RUN, "Processes that work side by side. Default 1.", "--workers", "-w")] = 1
     timeout: Annotated[float, option(RUN, _TIMEOUT_HELP, "--timeout")] = 300.0
     scheduler: Annotated[str, option(RUN, _SCHEDULER_HELP, "--scheduler", metavar="ADDRESS")] = ""
@@ -40,10 +47,34 @@ class SweepOptions:
     control: Annotated[bool, option(CSP, _CONTROL_HELP, "--control")] = False
     front: Annotated[str, option(CSP, _FRONT_HELP, metavar="LIST")] = "macs,fused_bytes,gradient_duplication"
     csv: Annotated[str, option(OUTPUT, _CSV_HELP, "--csv", metavar="FILE")] = ""
+    json: Annotated[bool, option(OUTPUT, "JSON with full integers.", "--json")] = False
+    markdown: Annotated[bool, option(OUTPUT, "GitHub tables.", "--markdown")] = False
+    latex: Annotated[bool, option(OUTPUT, "LaTeX (package booktabs).", "--latex")] = False
+    html: Annotated[bool, option(OUTPUT, "A page of its own, with tables that sort.", "--html")] = False
+    output: Annotated[str, option(OUTPUT, _OUTPUT_HELP, "--output", "-o", metavar="FILE")] = ""
     resume: Annotated[bool, option(OUTPUT, _RESUME_HELP, "--resume")] = False
     force: Annotated[bool, option(OUTPUT, "Overwrite FILE if it exists.", "--force")] = False
     strict: Annotated[bool, option(OUTPUT, _STRICT_HELP, "--strict")] = False
     debug: Annotated[bool, option(OUTPUT, "Show the traceback of an error.", "--debug")] = False
+
+    @property
+    def rows_file(self) -> str:
+        """The CSV file that grows by every row, "" for none.
+
+        Raises:
+            UsageError: two are named.
+        """
+        named = self.output if self.output.endswith(".csv") else ""
+        if named and self.csv:
+            raise UsageError(f"--csv {self.csv} and -o {named} are both CSV: name one file")
+        return self.csv or named
+
+    @property
+    def rest(self) -> OutputOptions:
+        """The format and file of what is written once all is done."""
+        named = "" if self.output.endswith(".csv") else self.output
+        formats = {name: getattr(self, name) for name in ("json", "markdown", "latex", "html")}
+        return OutputOptions(**formats, output=named, force=self.force and bool(named))
 
 
 def run(options: SweepOptions) -> None:
@@ -60,8 +91,10 @@ def run(options: SweepOptions) -> None:
         raise UsageError(f"--workers {options.workers} is not possible: expected at least 1")
     if options.timeout <= 0:
         raise UsageError(f"--timeout {options.timeout:g} is not possible: expected more than 0 seconds")
-    if options.resume and not options.csv:
+    if options.resume and not options.rows_file:
         raise UsageError("--resume needs the file to go on with: name it with --csv FILE")
+    if options.force and not (options.rows_file or options.output):
+        raise UsageError("--force overwrites a file: name it with --csv FILE or -o FILE")
     if options.scheduler and options.workers != 1:
         raise UsageError("--workers are processes of this machine, and --scheduler brings its own: choose one")
     if any((options.gamma, options.fusion, options.preset, options.inner, options.control)):
