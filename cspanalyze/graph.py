@@ -112,9 +112,10 @@ class OpNode:
     module whose forward ran it ("" for the root), `call` an index into `ModelGraph.calls`; `label` names the composite
     operation that it came from (`einsum`), "" if none. `inputs` are the values read, in schema order, parameters
     included; `outputs` the values made. `view` says that the outputs only rename memory of an input; `writes` are the
-    positions in `inputs` that were written in place (the new version is among `outputs`). In the trace of a training
-    step `phase` is "backward" for what computes gradients, with the `module` and `call` of the forward operation whose
-    gradient it is; `saved` are the values that autograd kept from a forward operation for its gradient, weights aside.
+    positions in `inputs` that were written in place (the new version is among `outputs`); `detached` says that
+    gradients were switched off, as `torch.no_grad()` does. In the trace of a training step `phase` is "backward" for
+    what computes gradients, with the `module` and `call` of the forward operation whose gradient it is; `saved` are the
+    values that autograd kept from a forward operation for its gradient, weights aside.
     """
 
     index: int
@@ -129,6 +130,7 @@ class OpNode:
     outputs: tuple[int, ...]
     view: bool = False
     writes: tuple[int, ...] = ()
+    detached: bool = False
     phase: Phase = "forward"
     saved: tuple[int, ...] = ()
 

@@ -19,15 +19,24 @@ if TYPE_CHECKING:
     from cattrs.preconf.json import JsonConverter
 
 SCHEMA_VERSION = 1
+EVERYTHING = ".*"
 CONTROL = "control"
 """Variant name of a twin's depth-matched control: the same transitions, gamma 0, no split."""
 Number = int | float | None
 Method = Literal["trace", "closed form", "cache-model", "simulated", "counter", "measured", "architecture"]
 
 
+def within(module: str) -> str:
+    """What the row of a module with all that is in it is called, where that is no sum over its parts: `layer1.*`."""
+    return module + EVERYTHING
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure. `module` is a path or stage name, `op` the operation type ("" for all), `value` None if unknown."""
+    """One figure. `module` is a path or stage name, `op` the operation type ("" for all), `value` None if unknown.
+
+    `layer1.*` as a module is all that is in `layer1`.
+    """
 
     module: str
     op: str

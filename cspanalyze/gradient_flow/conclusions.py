@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from cspanalyze.gradient_flow.flow import GradientFlow
 from cspanalyze.gradient_flow.measured import Difference, Estimate, GradientMeasurement, MeasuredNetwork
 from cspanalyze.results import CONTROL, Comparison, Number, Report
 
@@ -33,6 +36,40 @@ def gradient_conclusions(comparison: Comparison) -> tuple[str, ...]:
                 "transitions, no split: --control) the change cannot be credited to the split."
             )
     return (*sentences, CAUTION) if sentences else ()
+
+
+def flow_notes(flow: GradientFlow) -> tuple[str, ...]:
+    """What a reader of the figures must know of how gradient flows in this network."""
+    notes = []
+    mixed = [f"{flag.count}x {flag.op}" for flag in flow.flags if flag.kind == "mix"]
+    if mixed:
+        notes.append(
+            f"products of two activations ({', '.join(mixed)}) pass gradient from every channel to every channel"
+        )
+    if flow.heads > 1:
+        notes.append(
+            f"{flow.heads} outputs count as one loss, a sum over all of them: it is one gradient source of each layer "
+            "that they end in"
+        )
+    cut = [layer.name for layer in flow.layers if not layer.reached]
+    if cut:
+        notes.append(
+            f"no gradient reaches {_some(cut, len(flow.layers))}: no output depends on them, but through detach() or "
+            "torch.no_grad(); they are in no gradient term"
+        )
+    frozen = [layer.name for layer in flow.layers if not layer.trainable]
+    if frozen:
+        notes.append(
+            f"frozen (requires_grad False): {_some(frozen, len(flow.layers))}; they count as layers whose weights "
+            "are updated, as gradient passes through them all the same"
+        )
+    return tuple(notes)
+
+
+def _some(names: Sequence[str], of: int) -> str:
+    """`2 of 5 layers (a, b)`."""
+    more = ", ..." if len(names) > 3 else ""
+    return f"{len(names)} of {of} layers ({', '.join(names[:3])}{more})"
 
 
 def _credit(name: str, base: Number, found: Number, control: Report) -> str:
@@ -72,7 +109,8 @@ def measured_conclusions(record: GradientMeasurement) -> tuple[str, ...]:
 
 def _realised(network: MeasuredNetwork) -> str:
     found, share = (network.figure(metric).estimate for metric in ("realised_duplication", "realised_share"))
-    told = f"Of the opportunity D = {network.duplication or 0:.4f} that the structure of {network.variant} gives,"
+    possible = network.structure.duplication or 0
+    told = f"Of the opportunity D = {possible:.4f} that the structure of {network.variant} gives,"
     if share.mean is not None and share.mean < _HARDLY:
         return f"{told} under {100 * _HARDLY:.1f} % is realised."
     part = "" if share.mean is None else f": {100 * share.mean:.1f} % of it"

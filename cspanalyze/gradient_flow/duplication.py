@@ -7,9 +7,11 @@ gradient, from structure alone; how much of it comes true is a matter of measure
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import combinations
+from math import comb
 
 from cspanalyze.gradient_flow.flow import GradientFlow
 from cspanalyze.gradient_flow.paths import path_extents
@@ -26,6 +28,8 @@ class Duplication:
     distinct: slices that are read (U).
     term_channels, distinct_channels: the same, each slice with the number of its channels (T_c, U_c).
     read_channels: input channels that a trainable source reaches (G); the input part of CIO but for the network input.
+    source_overlap: mean Jaccard index |R_i and R_j| / |R_i or R_j| over pairs of layers of the set; R are the layers,
+        of the whole network, that send gradient to one, and the loss. None for fewer than two layers that get any.
     copies: source channels, beyond one for each input channel, that get one gradient tensor through an addition.
     most_readers: the largest M.
     paths: the most gradient paths that any layer of the set, or feeding it, has through the set.
@@ -44,6 +48,7 @@ class Duplication:
     paths: int
     longest_shortest_path: int | None
     longest_path: int | None
+    source_overlap: float | None
 
     @property
     def ratio(self) -> Fraction | None:
@@ -86,4 +91,16 @@ def duplication(flow: GradientFlow, scope: Collection[int] | None = None) -> Dup
         paths=max((extent.paths for extent in extents), default=0),
         longest_shortest_path=max(shortest, default=None),
         longest_path=max(longest, default=None),
+        source_overlap=mean_overlap([flow.source_sets[layer] for layer in chosen]),
     )
+
+
+def mean_overlap(sets: Sequence[int]) -> float | None:
+    """Mean Jaccard index over all pairs of sets that are not empty, each given as bits; None without a pair."""
+    sizes = [(own, own.bit_count()) for own in sets if own]
+    total = 0.0
+    for (one, count), (other, others) in combinations(sizes, 2):
+        shared = (one & other).bit_count()
+        if shared:
+            total += shared / (count + others - shared)
+    return total / comb(len(sizes), 2) if len(sizes) > 1 else None

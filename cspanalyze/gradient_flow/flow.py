@@ -23,6 +23,8 @@ class Layer:
     `module` the module that ran it. `channels` is how many it makes; `reads` gives, input channel by input channel, the
     source channels that reach it through operations without such a weight. `trainable` is False for a frozen weight:
     gradient passes through it all the same. `weight` is the name of the parameter that holds it, or that it is made of.
+    `reached` is False for a layer that no gradient reaches, behind `detach` or where no output depends on it: it has no
+    weight update, so nothing that it reads is listed.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Layer:
     reads: Runs
     trainable: bool = True
     weight: str = ""
+    reached: bool = True
 
     @property
     def read_channels(self) -> int:
@@ -85,12 +88,16 @@ class Flag:
 
 @dataclass(frozen=True)
 class GradientFlow:
-    """The layers of a network in the order in which they run, and what the loss sees of them."""
+    """The layers of a network in the order in which they run, and what the loss sees of them.
+
+    The loss is one, and depends on every element of each of the `heads` outputs that a layer reaches.
+    """
 
     network: str
     layers: tuple[Layer, ...]
     outputs: Runs
     flags: tuple[Flag, ...] = ()
+    heads: int = 1
 
     @cached_property
     def intakes(self) -> tuple[Mapping[int, Intervals], ...]:
@@ -105,6 +112,15 @@ class GradientFlow:
             for producer in intake:
                 found[producer].append(consumer)
         return tuple(map(tuple, found))
+
+    @cached_property
+    def source_sets(self) -> tuple[int, ...]:
+        """The gradient sources of every layer as a bit set, with the loss as the bit behind the layers."""
+        loss = len(self.layers)
+        return tuple(
+            sum(1 << consumer for consumer in consumers) | (layer in self.feeding_loss) << loss
+            for layer, consumers in enumerate(self.consumers)
+        )
 
     @cached_property
     def feeding_loss(self) -> frozenset[int]:
@@ -135,8 +151,11 @@ class GradientFlow:
             inner = numbers[name]
             outer = tuple((n, tuple(s for s in strands if s.layer != inner)) for n, strands in reads)
             first = self.layers[own[0]]
-            layers.append(replace(first, name=name, module=name, channels=widths[name], reads=outer))
-        flow = GradientFlow(self.network, tuple(layers), _renumbered(self.outputs, units, offsets), self.flags)
+            reached = any(self.layers[index].reached for index in own)
+            layers.append(replace(first, name=name, module=name, channels=widths[name], reads=outer, reached=reached))
+        flow = GradientFlow(
+            self.network, tuple(layers), _renumbered(self.outputs, units, offsets), self.flags, self.heads
+        )
         for number, intake in enumerate(flow.intakes):
             if any(producer > number for producer in intake):
                 raise UsageError(f"the units do not run one after the other: {flow.layers[number].name}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from math import isfinite, sqrt
 from statistics import NormalDist, fmean, stdev
@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from cspanalyze.errors import UsageError
+from cspanalyze.gradient_flow.duplication import Duplication
 from cspanalyze.results import SCHEMA_VERSION
 from cspanalyze.showing import Shown
 
@@ -37,6 +38,8 @@ FIGURES: Mapping[str, str] = MappingProxyType(
     }
 )
 """Every measured figure of a network and what it is, the headline first."""
+GROUP_FIGURES = ("realised_duplication", "realised_share", "consumer_cosine", "coherence", "layer_similarity")
+"""Those that a stage has by itself: of the gradient that its own layers send, and of the likeness of its layers."""
 
 _QUANTILES = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 
@@ -56,21 +59,23 @@ class LayerDraw:
 
     @property
     def dead(self) -> bool:
-        """Whether no gradient arrives."""
-        return not self.gradient_norm
+        """Whether what arrives is 0."""
+        return self.gradient_norm == 0
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
     """One network, one batch, one backward pass: layers in order, the `FIGURES`, and what noise would give for them.
 
-    `similarity` is the layers' debiased CKA, None for a layer without gradient or whose samples are not told apart.
+    `similarity` is the layers' debiased CKA, None for a layer without gradient or whose samples are not told apart;
+    `groups` are the `GROUP_FIGURES` of every stage.
     """
 
     layers: tuple[LayerDraw, ...]
     figures: Mapping[str, Value]
     nulls: Mapping[str, Value]
     similarity: tuple[tuple[Value, ...], ...]
+    groups: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,20 +116,44 @@ class MeasuredLayer:
 
 
 @dataclass(frozen=True, slots=True)
-class MeasuredNetwork:
-    """One network: the structural ratios D and D_c beside what was measured, and the mean similarity matrix."""
+class Structure:
+    """What the structure of a network or a stage gives: the ratios D and D_c, and the mean overlap of sources."""
 
-    variant: str
     duplication: Value
     channel_duplication: Value
+    source_overlap: Value
+
+    @classmethod
+    def of(cls, found: Duplication) -> Structure:
+        """Exact figures as numbers."""
+        ratios = [None if ratio is None else float(ratio) for ratio in (found.ratio, found.channel_ratio)]
+        return cls(ratios[0], ratios[1], found.source_overlap)
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredGroup:
+    """A stage: what its structure gives, and its `GROUP_FIGURES` as measured."""
+
+    name: str
+    structure: Structure
+    figures: tuple[tuple[str, Estimate], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredNetwork:
+    """One network: what its structure gives beside what was measured, and the mean similarity matrix."""
+
+    variant: str
+    structure: Structure
     figures: tuple[Figure, ...]
+    groups: tuple[MeasuredGroup, ...]
     layers: tuple[MeasuredLayer, ...]
     similarity: tuple[tuple[Value, ...], ...]
     training_loss: Estimate | None = None
 
     @property
     def dead(self) -> tuple[str, ...]:
-        """The layers that no gradient reached in any draw."""
+        """The layers whose gradient was 0 in a draw."""
         return tuple(layer.name for layer in self.layers if layer.dead_draws)
 
     def figure(self, metric: str) -> Figure:
@@ -134,11 +163,12 @@ class MeasuredNetwork:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How two networks differ, draw by draw with the same seeds and batches."""
+    """How two networks, and the stages that both have, differ draw by draw with the same seeds and batches."""
 
     of: str
     less: str
     figures: tuple[tuple[str, Estimate], ...]
+    groups: tuple[tuple[str, tuple[tuple[str, Estimate], ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -192,11 +222,12 @@ def t_quantile(freedom: int) -> float:
 def measured_network(
     variant: str,
     names: Sequence[tuple[str, str]],
-    ratios: tuple[Value, Value],
+    structure: Structure,
+    stages: Mapping[str, Structure],
     draws: Sequence[Draw],
     losses: Sequence[float] = (),
 ) -> MeasuredNetwork:
-    """All draws of one network as a record; `names` are the layers' names and groups, `ratios` D and D_c."""
+    """All draws of one network as a record; `names` are the layers' names and groups, `stages` those of the groups."""
 
     def of_layer(index: int, part: str) -> Estimate:
         return estimate([getattr(draw.layers[index], part) for draw in draws])
@@ -224,17 +255,36 @@ def measured_network(
     )
     size = range(len(names))
     similarity = tuple(tuple(estimate([d.similarity[i][j] for d in draws]).mean for j in size) for i in size)
-    return MeasuredNetwork(variant, *ratios, figures, layers, similarity, estimate(losses) if losses else None)
+    groups = tuple(
+        MeasuredGroup(
+            stage,
+            given,
+            tuple((metric, estimate([draw.groups[stage].get(metric) for draw in draws])) for metric in GROUP_FIGURES),
+        )
+        for stage, given in stages.items()
+    )
+    loss = estimate(losses) if losses else None
+    return MeasuredNetwork(variant, structure, figures, groups, layers, similarity, loss)
 
 
 def paired_difference(of: str, less: str, draws: Sequence[Draw], others: Sequence[Draw]) -> Difference:
-    """Figure by figure the mean difference of paired draws."""
+    """Figure by figure the mean difference of paired draws, of the networks and of the stages that both have."""
 
-    def values(metric: str) -> list[Value]:
-        pairs = [(a.figures.get(metric), b.figures.get(metric)) for a, b in zip(draws, others, strict=True)]
-        return [a - b if a is not None and b is not None else None for a, b in pairs]
+    def estimates(
+        names: Iterable[str], pairs: Sequence[tuple[Mapping[str, Value], Mapping[str, Value]]]
+    ) -> tuple[tuple[str, Estimate], ...]:
+        return tuple((name, estimate([_less(a.get(name), b.get(name)) for a, b in pairs])) for name in names)
 
-    return Difference(of, less, tuple((metric, estimate(values(metric))) for metric in FIGURES))
+    pairs = list(zip(draws, others, strict=True))
+    shared = [stage for stage in draws[0].groups if stage in others[0].groups]
+    stages = tuple(
+        (stage, estimates(GROUP_FIGURES, [(a.groups[stage], b.groups[stage]) for a, b in pairs])) for stage in shared
+    )
+    return Difference(of, less, estimates(FIGURES, [(a.figures, b.figures) for a, b in pairs]), stages)
+
+
+def _less(a: Value, b: Value) -> Value:
+    return a - b if a is not None and b is not None else None
 
 
 def measurement_to_json(record: GradientMeasurement) -> dict[str, Any]:

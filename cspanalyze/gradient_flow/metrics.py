@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from types import MappingProxyType
@@ -11,7 +11,7 @@ from cspanalyze.analyses import Grouping
 from cspanalyze.errors import UsageError
 from cspanalyze.gradient_flow.duplication import Duplication, duplication
 from cspanalyze.gradient_flow.flow import GradientFlow
-from cspanalyze.results import Number, Result, Row, Uncovered
+from cspanalyze.results import Number, Result, Row, Uncovered, within
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Metric:
 
     unit: str
     note: str
-    value: Callable[[Duplication], int | Fraction | None]
+    value: Callable[[Duplication], int | float | Fraction | None]
     additive: bool = False
 
 
@@ -55,6 +55,9 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         "gradient_read_channels": Metric(
             "channels", "input channels that a trainable layer reaches (G)", lambda d: d.read_channels, additive=True
         ),
+        "gradient_source_overlap": Metric(
+            "ratio", "mean Jaccard index of the gradient sources of two layers", lambda d: d.source_overlap
+        ),
         "gradient_paths": Metric("paths", "ways from the exit to the layer that has most of them", lambda d: d.paths),
         "longest_shortest_gradient_path": Metric(
             "layers", "largest length of a shortest way from the exit to a layer", lambda d: d.longest_shortest_path
@@ -79,8 +82,9 @@ def gradient_results(
 ) -> tuple[Result, ...]:
     """The named metrics, a row for each group and the whole network as the total.
 
-    Only layers of a group count as readers in its row. A group without layers has no ratio, and 0 of what is counted.
-    What could not be followed exactly is listed as uncovered: its operands' channels are in the figures, united.
+    Only layers of a group count as readers in its row; a group without layers has none. Where modules are rows,
+    `layer1.*` is all that is in `layer1` together, in the metrics that are no sums. What could not be followed exactly
+    is listed as uncovered: its operands' channels are in the figures, united.
 
     Raises:
         UsageError: an unknown metric.
@@ -90,17 +94,34 @@ def gradient_results(
         if name not in METRICS:
             raise UsageError(f"unknown gradient metric {name!r}; known are {', '.join(METRICS)}")
     members = scopes(flow, grouping)
-    figures = {name: duplication(flow, members.get(name, ())) for name in grouping.names}
+    figures = {name: duplication(flow, layers) for name, layers in members.items()}
+    together = _containers(members) if grouping.by == "module" else {}
+    containers = {name: duplication(flow, layers) for name, layers in together.items()}
     whole = duplication(flow)
     uncovered = tuple(Uncovered(flag.op, flag.count, flag.modules) for flag in flow.flags if flag.kind != "mix")
     found = []
     for name in names:
         metric = METRICS[name]
-        rows = tuple(Row(group, "", _number(metric.value(own))) for group, own in figures.items())
+        shown = figures if metric.additive else figures | containers
+        rows = tuple(Row(group, "", _number(metric.value(own))) for group, own in shown.items())
         total = _number(metric.value(whole))
         found.append(Result(name, metric.unit, "trace", rows, total, uncovered, metric.additive, metric.note))
     return tuple(found)
 
 
-def _number(value: int | Fraction | None) -> Number:
+def _containers(members: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
+    """All layers in every module in which there are several rows, by what the row of it all is called."""
+    rows: dict[str, list[str]] = {}
+    for name in members:
+        parts = name.split(".")
+        for depth in range(1, len(parts) + 1):
+            rows.setdefault(".".join(parts[:depth]), []).append(name)
+    return {
+        within(module): sorted(layer for name in names for layer in members[name])
+        for module, names in rows.items()
+        if names != [module]
+    }
+
+
+def _number(value: int | float | Fraction | None) -> Number:
     return float(value) if isinstance(value, Fraction) else value

@@ -29,7 +29,7 @@ def layer_results(flow: GradientFlow) -> tuple[Result, ...]:
     for piece in slices(flow):
         read.setdefault(piece.producer, []).append((piece.channels, piece.multiplicity))
     own = [read.get(layer, []) for layer in range(len(flow.layers))]
-    sources = _sources(flow)
+    sources = flow.source_sets
     overlaps = _overlaps(sources)
     stamps = [extents[i].timestamps for i in range(len(flow.layers))]
     pairs = [
@@ -66,23 +66,13 @@ def _and_most(values: Sequence[Number]) -> tuple[Sequence[Number], Number, bool]
     return values, max((value for value in values if value is not None), default=None), False
 
 
-def _sources(flow: GradientFlow) -> list[int]:
-    """The gradient sources of every layer as a bit set, the loss behind the layers."""
-    loss = len(flow.layers)
-    return [
-        sum(1 << consumer for consumer in consumers) | (layer in flow.feeding_loss) << loss
-        for layer, consumers in enumerate(flow.consumers)
-    ]
-
-
 def _overlaps(sources: Sequence[int]) -> list[Number]:
-    """For every layer the mean Jaccard index with the others; None where there are none."""
+    """For every layer the mean Jaccard index with the others that get gradient; None where it or they get none."""
     found: list[Number] = []
-    for i, own in enumerate(sources):
-        others = [
-            (own & other).bit_count() / max(1, (own | other).bit_count()) for j, other in enumerate(sources) if i != j
-        ]
-        found.append(sum(others) / len(others) if others else None)
+    getting = sum(map(bool, sources))
+    for own in sources:
+        pairs = [(own & other).bit_count() / (own | other).bit_count() for other in sources if other] if own else []
+        found.append((sum(pairs) - 1) / (getting - 1) if own and getting > 1 else None)
     return found
 
 

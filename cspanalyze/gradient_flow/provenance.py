@@ -13,8 +13,8 @@ from cspanalyze.gradient_flow.placement import Range, pasted, placement, viewed
 from cspanalyze.gradient_flow.rules import Passage, rule_of
 from cspanalyze.gradient_flow.rules.uniting import MIXERS, mixed
 from cspanalyze.gradient_flow.shadows import Shadow, TooFine, collapse, constant, overlay, own_channels, reorder, spread
-from cspanalyze.gradient_flow.strands import Run, Runs, append, blurred, union_of
-from cspanalyze.gradient_flow.weights import Mixing, Read, mixing_of
+from cspanalyze.gradient_flow.strands import Run, Runs, Strands, append, blurred, union_of
+from cspanalyze.gradient_flow.weights import RECURRENT, Mixing, Read, mixing_of
 from cspanalyze.graph import UPDATE, ModelGraph, OpNode, TensorSpec
 
 
@@ -24,9 +24,11 @@ def gradient_flow(graph: ModelGraph) -> GradientFlow:
     A *layer* is one call of an operation with a learnable mixing weight (convolution, linear layer, product with a
     parameter, embedding, recurrent layer); its output channels are *sources*. They are followed element by element
     through everything else: moves exactly, sums and element-wise operations by union, reductions and pools by union
-    over what they reduce. `detach`, integers, comparisons and rounding cut. What is not exact is listed in `flags`.
+    over what they reduce. `detach`, `torch.no_grad()`, integers, comparisons and rounding cut. What is not exact is
+    listed in `flags`.
 
-    A region under `torch.no_grad()` leaves no mark in the graph and is followed like any other.
+    The loss is taken to depend on every floating-point output. A layer from which none is reached gets no gradient: it
+    has no weight update, reads nothing here, and `reached` says so.
     """
     return _Walk(graph.forward_part).flow()
 
@@ -43,17 +45,23 @@ class _Walk:
         self._weights = {v.index: v.name for v in graph.values if v.kind == "parameter"}
         self._given = set(graph.inputs)  # values that depend on the network's inputs
         self._frozen = {p.names[0] for p in graph.parameters if not p.trainable}
+        self._unseen: set[int] = set()  # what was written with gradients switched off
 
     def flow(self) -> GradientFlow:
         for op in self._graph.ops:
             self._visit(op)
-        seen = [(1, self._shadows[value].everything) for value in self._graph.outputs if value in self._shadows]
+        values = dict.fromkeys(value for value in self._graph.outputs if value in self._shadows)
+        seen = [(1, self._shadows[value].everything) for value in values if not self._shadows[value].empty]
         outputs = union_of(seen)
         flags = tuple(Flag(kind, op, len(where), tuple(dict.fromkeys(where)))
                       for (kind, op), where in sorted(self._flags.items()))  # fmt: skip
-        return GradientFlow(self._graph.name, tuple(self._layers), ((1, outputs),), flags)
+        layers = _with_reached(self._layers, outputs)
+        return GradientFlow(self._graph.name, layers, ((1, outputs),), flags, len(seen))
 
     def _visit(self, op: OpNode) -> None:
+        if op.detached and op.target != UPDATE:
+            self._without_gradient(op)
+            return
         mixing = mixing_of(op, self._graph, self._weights.__contains__)
         if mixing is not None:
             self._set(op, self._layer_outputs(op, mixing))
@@ -63,6 +71,18 @@ class _Walk:
             self._set(op, self._passed(op))
         if any(value in self._given for value in op.inputs):
             self._given.update(op.outputs)
+
+    def _without_gradient(self, op: OpNode) -> None:
+        """Gradients are switched off: nothing reaches what is made, and what is written stays as autograd has it."""
+        mixing = mixing_of(op, self._graph, self._weights.__contains__)
+        if mixing is not None:
+            self._layer_outputs(op, mixing)
+        written = op.outputs[: len(op.writes)]
+        for value, place in zip(written, op.writes, strict=True):
+            self._shadows[value] = self._shadows[op.inputs[place]]
+        for value in op.outputs[len(op.writes) :]:
+            self._shadows[value] = constant(len(self._graph.spec(value).shape))
+        self._unseen.update(written)
 
     def _without_sources(self, op: OpNode) -> None:
         """No source is in reach: what is computed from parameters alone is a weight as they are."""
@@ -115,6 +135,8 @@ class _Walk:
     def _name(self, op: OpNode, mixing: Mixing) -> str:
         """Path of the weight, or of the module where that borrowed another's; `#2` from the second use on."""
         weight = self._weights[mixing.weight]
+        if op.name in RECURRENT:  # it has several weights
+            weight = f"{weight.rpartition('.')[0] or op.name}.weight"
         inside = not op.module or weight.startswith(f"{op.module}.")
         name = weight.removesuffix(".weight") if inside else op.module
         count = self._used[name] = self._used.get(name, 0) + 1
@@ -167,6 +189,9 @@ class _Walk:
     def _updated(self, op: OpNode) -> Shadow:
         """A base after a write through a view of it, or a view after a write to its base."""
         old, written = op.inputs
+        if written in self._unseen:
+            self._unseen.update(op.outputs)
+            return self._shadows[old]
         base, patch = self._graph.spec(old), self._graph.spec(written)
         box = placement(base, patch)
         if box is not None:
@@ -190,6 +215,17 @@ class _Walk:
 
     def _flag(self, kind: Literal["mix", "coarse", "unknown"], op: OpNode) -> None:
         self._flags.setdefault((kind, op.target), []).append(op.module)
+
+
+def _with_reached(layers: Sequence[Layer], outputs: Strands) -> tuple[Layer, ...]:
+    """The layers, those without a way to an output marked and reading nothing."""
+    reached = {strand.layer for strand in outputs}
+    for index in reversed(range(len(layers))):
+        if index in reached:
+            reached.update(strand.layer for _, strands in layers[index].reads for strand in strands)
+    return tuple(
+        layer if index in reached else replace(layer, reads=(), reached=False) for index, layer in enumerate(layers)
+    )
 
 
 def _fitted(shadow: Shadow, spec: TensorSpec) -> Shadow:

@@ -16,7 +16,7 @@ _PRODUCTS = {
     "_addmm_activation": (1, 2), "mkldnn_linear": (0, 1),
 }  # fmt: skip
 _EMBEDDINGS = frozenset({"embedding", "_embedding_bag", "_embedding_bag_forward_only"})
-_RECURRENT = frozenset(
+RECURRENT = frozenset(
     {"lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"}
 )
 
@@ -53,7 +53,7 @@ def mixing_of(op: OpNode, graph: ModelGraph, is_weight: Callable[[int], bool]) -
     rank = len(graph.spec(op.outputs[0]).shape)
     if op.name in _EMBEDDINGS and weights:
         return Mixing(weights[0], (), (rank - 1,))
-    if (op.name in _RECURRENT or op.name == "bilinear") and weights:
+    if (op.name in RECURRENT or op.name == "bilinear") and weights:
         reads = [value for value in values if not is_weight(value)]
         if op.name == "bilinear":
             reads = list(values[:2])

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from cspanalyze.errors import TraceError, UsageError
 from cspanalyze.gradient_flow import GradientFlow, duplication, gradient_flow, scopes
-from cspanalyze.gradient_flow.conclusions import measured_conclusions
+from cspanalyze.gradient_flow.conclusions import flow_notes, measured_conclusions
 from cspanalyze.gradient_flow.measured import (
     Draw,
     GradientMeasurement,
     MeasuredNetwork,
+    Structure,
     measured_network,
     paired_difference,
 )
+from cspanalyze.pipeline.gradients import refuse_without_gradient
 from cspanalyze.pipeline.networks import Csp, loaded_of, twins_of, versions
 from cspanalyze.results import CONTROL
 from cspanalyze.sources import Loaded
@@ -95,6 +97,7 @@ def measure_gradients(
     pairs = [(name, BASE) for name in found if name != BASE]
     pairs += [(name, CONTROL) for name in found if CONTROL in found and name not in (BASE, CONTROL)]
     batch = batches.draw(0)
+    followed = [note for flow in flows.values() for note in flow_notes(flow.flow)]
     record = GradientMeasurement(
         model=loaded.name,
         source=loaded.source,
@@ -107,7 +110,7 @@ def measure_gradients(
         training=_training(measuring),
         networks=networks,
         differences=tuple(paired_difference(a, b, found[a], found[b]) for a, b in pairs),
-        notes=(*loaded.notes, *_notes(loaded, batch.size, list(woken), measuring)),
+        notes=tuple(dict.fromkeys([*loaded.notes, *_notes(loaded, batch.size, list(woken), measuring), *followed])),
         versions=versions(),
     )
     return replace(record, sentences=measured_conclusions(record))
@@ -119,9 +122,11 @@ class _Flow:
 
     graph: ModelGraph
     flow: GradientFlow
+    groups: Mapping[str, Sequence[int]]
 
     @classmethod
     def of(cls, model: nn.Module, batch: Batch, mode: Literal["train", "eval"], name: str) -> _Flow:
+        from cspanalyze.analyses import Grouping
         from cspanalyze.plans import read_plan
         from cspanalyze.tracing import trace
 
@@ -130,24 +135,22 @@ class _Flow:
         except TraceError:  # control flow that depends on data
             graph = trace(model, *batch.args, kwargs=batch.kwargs, name=name, mode=mode, real=True)
         graph = replace(graph, plan=read_plan(model))
-        return cls(graph, gradient_flow(graph))
+        flow = gradient_flow(graph)
+        refuse_without_gradient(flow)
+        return cls(graph, flow, scopes(flow, Grouping.of(graph)))
 
     def measure(self, model: nn.Module, batch: Batch, mode: Literal["train", "eval"], seed: int) -> Draw:
         """One draw."""
         from cspanalyze.measure.gradients import measure
 
-        return measure(model, batch, self.graph, self.flow, mode=mode, seed=seed)
+        return measure(model, batch, self.graph, self.flow, groups=self.groups, mode=mode, seed=seed)
 
     def network(self, name: str, draws: list[Draw], losses: list[float]) -> MeasuredNetwork:
         """All draws, with the structure's own ratios."""
-        from cspanalyze.analyses import Grouping
-
-        groups = scopes(self.flow, Grouping.of(self.graph))
-        group_of = {layer: group for group, layers in groups.items() for layer in layers}
+        group_of = {layer: group for group, layers in self.groups.items() for layer in layers}
         names = [(layer.name, group_of[index]) for index, layer in enumerate(self.flow.layers)]
-        whole = duplication(self.flow)
-        ratios = [None if ratio is None else float(ratio) for ratio in (whole.ratio, whole.channel_ratio)]
-        return measured_network(name, names, (ratios[0], ratios[1]), draws, losses)
+        stages = {group: Structure.of(duplication(self.flow, layers)) for group, layers in self.groups.items()}
+        return measured_network(name, names, Structure.of(duplication(self.flow)), stages, draws, losses)
 
 
 def _networks(loaded: Loaded, csp: Csp | None, seed: int) -> dict[str, nn.Module]:
@@ -171,6 +174,8 @@ def _prepared(
     if not measuring.wake and not measuring.training_steps:
         return model, [], ()
     own = own_copy(model)
+    for copied, given in zip(own.parameters(), model.parameters(), strict=True):
+        copied.requires_grad_(given.requires_grad)  # what is frozen is not trained
     woken = wake(own) if measuring.wake else ()
     losses = [train(own, batches, measuring.training_steps, seed)] if measuring.training_steps else []
     return own, losses, woken

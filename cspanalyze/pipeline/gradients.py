@@ -20,7 +20,7 @@ from cspanalyze.gradient_flow import (
     units_matching,
     weight_updates,
 )
-from cspanalyze.gradient_flow.conclusions import gradient_conclusions
+from cspanalyze.gradient_flow.conclusions import flow_notes, gradient_conclusions
 from cspanalyze.gradient_flow.equations import StageEquations, StageUpdates
 from cspanalyze.gradient_flow.per_layer import layer_groups, layer_results
 from cspanalyze.pipeline.networks import Csp, Traced, rows_of, subject_of, traced_with_twins
@@ -48,12 +48,9 @@ class NetworkFlow:
     def report(self) -> Report:
         """The figures of every row and of the whole network."""
         results = layer_results(self.flow) if self.by_layer else gradient_results(self.flow, self.grouping)
-        groups = layer_groups(self.flow) if self.by_layer else self.grouping.names
-        mixed = [f"{flag.count}x {flag.op}" for flag in self.flow.flags if flag.kind == "mix"]
+        groups = layer_groups(self.flow) if self.by_layer else tuple(scopes(self.flow, self.grouping))
         subject = subject_of(self.traced)
-        if mixed:
-            said = f"products of two activations ({', '.join(mixed)}) pass gradient from every channel to every channel"
-            subject = replace(subject, notes=(*subject.notes, said))
+        subject = replace(subject, notes=(*subject.notes, *flow_notes(self.flow)))
         return Report(subject, groups, results)
 
     def record(self) -> GradientRecord:
@@ -136,10 +133,28 @@ def gradients(
     found = []
     for traced in networks:
         flow = gradient_flow(traced.graph)
+        refuse_without_gradient(flow)
         if unit_of is not None:
             flow = flow.by_unit(unit_of)
         found.append(NetworkFlow(traced, flow, Grouping.of(traced.graph, by, depth, rows)))
     return GradientStudy(tuple(found), changes)
+
+
+def refuse_without_gradient(flow: GradientFlow) -> None:
+    """Refuse a network in which there is nothing to follow.
+
+    Raises:
+        UsageError: it has no layers, or gradient reaches none.
+    """
+    if not flow.layers:
+        raise UsageError(
+            f"{flow.network} has no layer with a weight that mixes channels: there is no gradient to follow"
+        )
+    if not any(layer.reached for layer in flow.layers):
+        raise UsageError(
+            f"no gradient reaches a layer of {flow.network}: no floating-point output depends on one, but through "
+            "detach() or torch.no_grad()"
+        )
 
 
 def _updates(network: NetworkFlow, stage: str) -> StageUpdates:

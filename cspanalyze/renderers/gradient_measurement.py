@@ -12,6 +12,7 @@ from cspanalyze.gradient_flow.measured import (
     Estimate,
     GradientMeasurement,
     MeasuredNetwork,
+    Structure,
     Value,
     measurement_to_json,
 )
@@ -33,9 +34,20 @@ TITLES = {
     "signal_to_noise": "signal-to-noise ratio",
 }
 """Every measured figure as people read it."""
+STRUCTURE = {
+    "duplication": "D of the structure",
+    "channel_duplication": "D_c of the structure",
+    "source_overlap": "source overlap",
+}
+"""What the structure gives, as people read it."""
+_OVERLAP = (
+    "source overlap = mean Jaccard index of the gradient sources of two layers, in the structure; a stage's D, D_c and "
+    "D_emp are of the gradient that its own layers send"
+)
 _PARTS = ("same_consumer", "same_producer", "unrelated")
 _DECIMALS = 4
-_FIELDS = ("scope", "network", "less", "layer", "figure", "mean", "half_width_95", "draws", "null")
+_FIELDS = ("scope", "network", "less", "stage", "layer", "figure", "mean", "half_width_95", "draws", "null")
+_STAGE_FIGURES = ("realised_duplication", "consumer_cosine", "layer_similarity")
 _LAYER_FIGURES = (
     "gradient_norm", "weight_gradient_norm", "signal_to_noise", "consumer_cosine", "coherence",
 )  # fmt: skip
@@ -67,9 +79,12 @@ def _document(record: GradientMeasurement, layers: bool) -> Document:
     variants = [network.variant for network in record.networks if network.variant != "base"]
     beside = f" and its {' and '.join(variants)}" if variants else ""
     grids = [_figures(record), *([_differences(record)] if record.differences else [])]
+    if any(len(network.groups) > 1 for network in record.networks):
+        grids.append(_stages(record))
     if layers:
         grids += [_layers(network) for network in record.networks]
     explained = [f"{TITLES[metric]} = {meaning}" for metric, meaning in FIGURES.items() if metric not in _PARTS]
+    explained.insert(0, _OVERLAP)
     interval = "± = half of the 95 % t-interval of the mean over draws; null = what independent noise gives"
     versions = ", ".join(f"{package} {version}" for package, version in record.versions)
     norms = {"train": "norms use the batch's statistics", "eval": "norms use their running statistics"}[record.mode]
@@ -87,8 +102,8 @@ def _figures(record: GradientMeasurement) -> Grid:
     networks = record.networks
     columns = (*(Column(network.variant) for network in networks), Column("null", "noise"))
     lines = [
-        Line(("D of the structure",), (*(_plain(network.duplication) for network in networks), Cell())),
-        Line(("D_c of the structure",), (*(_plain(network.channel_duplication) for network in networks), Cell())),
+        Line((title,), (*(_plain(getattr(network.structure, name)) for network in networks), Cell()))
+        for name, title in STRUCTURE.items()
     ]
     if record.training:
         losses = [Cell(written(network.training_loss)) for network in networks]
@@ -107,6 +122,36 @@ def _differences(record: GradientMeasurement) -> Grid:
     lines = [_line(metric, [_difference(figures[metric]) for figures in found]) for metric in TITLES]
     blocks = tuple(Block((line,)) for line in lines)
     return Grid((Column("", align="left"),), columns, blocks, "Differences by draw (* = the interval leaves out 0)")
+
+
+def _stages(record: GradientMeasurement) -> Grid:
+    """Every stage by itself: each network, then each difference."""
+    names = dict.fromkeys(
+        group.name
+        for network in record.networks
+        for group in network.groups
+        if any(value.mean is not None for _, value in group.figures)
+    )
+    blocks = []
+    for name in names:
+        lines = []
+        for network in record.networks:
+            for group in network.groups:
+                if group.name == name:
+                    known, given = dict(group.figures), [getattr(group.structure, part) for part in STRUCTURE]
+                    measured = [Cell(written(known[metric])) for metric in _STAGE_FIGURES]
+                    lines.append(Line(("", network.variant), (*map(_plain, given), *measured)))
+        for difference in record.differences:
+            for stage, figures in difference.groups:
+                if stage == name:
+                    found = [_difference(dict(figures)[metric]) for metric in _STAGE_FIGURES]
+                    blank = [Cell()] * len(STRUCTURE)
+                    lines.append(Line(("", f"{difference.of}-{difference.less}"), (*blank, *found)))
+        lines[0] = Line((name, lines[0].labels[1]), lines[0].cells)
+        blocks.append(Block(tuple(lines)))
+    labels = (Column("stage", align="left"), Column("", align="left"))
+    columns = tuple(map(Column, ("D", "D_c", "source overlap", "D_emp", "consumer cosine", "layer similarity")))
+    return Grid(labels, columns, tuple(blocks), "Stages by themselves (* = the interval of a difference leaves out 0)")
 
 
 def _line(metric: str, cells: Sequence[Cell]) -> Line:
@@ -145,17 +190,29 @@ def _csv(record: GradientMeasurement) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_FIELDS)
 
-    def row(scope: str, network: str, less: str, layer: str, figure: str, value: Estimate, null: Value = None) -> None:
+    def row(place: Sequence[str], figure: str, value: Estimate, null: Value = None) -> None:
         parts = ["" if part is None else part for part in (value.mean, value.half_width, value.draws, null)]
-        writer.writerow([scope, network, less, layer, figure, *parts])
+        writer.writerow([*place, figure, *parts])
+
+    def structure(place: Sequence[str], given: Structure) -> None:
+        for name in STRUCTURE:
+            row(place, name, Estimate(getattr(given, name), None, 0))
 
     for network in record.networks:
+        structure(("network", network.variant, "", "", ""), network.structure)
         for figure in network.figures:
-            row("network", network.variant, "", "", figure.metric, figure.estimate, figure.null)
+            row(("network", network.variant, "", "", ""), figure.metric, figure.estimate, figure.null)
+        for group in network.groups:
+            structure(("stage", network.variant, "", group.name, ""), group.structure)
+            for metric, value in group.figures:
+                row(("stage", network.variant, "", group.name, ""), metric, value)
         for layer in network.layers:
             for name in _LAYER_FIGURES:
-                row("layer", network.variant, "", layer.name, name, getattr(layer, name))
+                row(("layer", network.variant, "", layer.group, layer.name), name, getattr(layer, name))
     for difference in record.differences:
         for metric, value in difference.figures:
-            row("difference", difference.of, difference.less, "", metric, value)
+            row(("difference", difference.of, difference.less, "", ""), metric, value)
+        for stage, figures in difference.groups:
+            for metric, value in figures:
+                row(("difference", difference.of, difference.less, stage, ""), metric, value)
     return text.getvalue()

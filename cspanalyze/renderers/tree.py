@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from cspanalyze.renderers.columns import heading
-from cspanalyze.results import Number, Report, Result
+from cspanalyze.results import EVERYTHING, Number, Report, Result, within
 
 SELF = "(self)"
 Figures = tuple[Number, ...]
@@ -39,6 +39,8 @@ def branches(report: Report, results: Sequence[Result], *, fold: bool) -> list[B
         return []
     root = _Node("")
     columns = [_by_group(result) for result in results]
+    # Modules whose figures are no sums of their parts' cannot be added up to one row.
+    fold = fold and not any(name.endswith(EVERYTHING) for column in columns for name in column)
     for group in report.groups:
         figures = tuple(
             column.get(group, 0 if r.additive else None) for column, r in zip(columns, results, strict=True)
@@ -48,7 +50,7 @@ def branches(report: Report, results: Sequence[Result], *, fold: bool) -> list[B
             node = node.children.setdefault(part, _Node(part))
         node.own = figures
     adders = tuple(adder(result) for result in results)
-    grown = _grown(root, adders)
+    grown = _grown(root, adders, columns)
     for result, figure in zip(results, grown.figures, strict=True):
         assert not result.additive or None in (figure, result.total) or figure == result.total, result.metric
     # What the network does outside of every module stands beside them.
@@ -94,15 +96,19 @@ def _together(parts: Sequence[Figures], adders: Sequence[Adder]) -> Figures:
     return tuple(adder(column) for adder, column in zip(adders, zip(*parts, strict=True), strict=True))
 
 
-def _grown(node: _Node, adders: Sequence[Adder]) -> Branch:
-    """The node with the sums of its children; what it does itself is a child of its own where it shows in a figure."""
-    children = [_grown(child, adders) for child in node.children.values()]
+def _grown(node: _Node, adders: Sequence[Adder], columns: Sequence[Mapping[str, Number]], path: str = "") -> Branch:
+    """The node with the sums of its children, or the figures given for all of it; what it does itself is a child of its
+    own where it shows in a figure."""
+    inside = f"{path}." if path else ""
+    children = [_grown(child, adders, columns, inside + name) for name, child in node.children.items()]
     parts = [child.figures for child in children]
     if node.own is not None:
         parts.append(node.own)
         if children and any(node.own):
             children.append(Branch(SELF, node.own))
-    return Branch(node.name, _together(parts, adders), tuple(children))
+    sums = _together(parts, adders)
+    figures = tuple([column.get(within(path), figure) for column, figure in zip(columns, sums, strict=True)])
+    return Branch(node.name, figures, tuple(children))
 
 
 def _folded(siblings: Sequence[Branch], adders: Sequence[Adder]) -> list[Branch]:

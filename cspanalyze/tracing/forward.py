@@ -14,6 +14,7 @@ from torch.nn.parameter import is_lazy
 from cspanalyze.errors import TraceError
 from cspanalyze.garbage import young_collections_only
 from cspanalyze.graph import ModelGraph, ModuleNode, Parameter, Value, ValueKind
+from cspanalyze.tracing.detached import detached_parts_told
 from cspanalyze.tracing.fused_attention import uncompiled_flex_attention
 from cspanalyze.tracing.recorder import AUTOCAST, Recorder
 from cspanalyze.tracing.training import TrainingStep, with_saved
@@ -128,6 +129,7 @@ def _run(
         if not recorder.real:
             stack.enter_context(torch.device("meta"))
         stack.enter_context(uncompiled_flex_attention(on_meta=step is None))
+        stack.enter_context(detached_parts_told(recorder))
         stack.enter_context(recorder)
         try:
             output = model(*args, **kwargs)

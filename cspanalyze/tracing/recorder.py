@@ -41,6 +41,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.originals = Originals(names)
         self.real = real
         self.phase: Phase = "forward"
+        self.detached = False  # whether gradients are switched off where the network is
         self.notes: dict[str, None] = {}  # in order, each once
         self.tape: Tape | None = None  # in a training step
         self._shadows = Shadows(names)
@@ -173,8 +174,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if self.tape is not None:
             self.tape.advance(index)
         reads, makes = tuple(inputs), tuple(outputs)
+        detached = self.detached and self.phase == "forward"
         node = OpNode(
-            index, target, overload, module, call, label, args, kwargs, reads, makes, view, writes, self.phase
+            index, target, overload, module, call, label, args, kwargs, reads, makes, view, writes, detached, self.phase
         )
         self.ops.append(node)
         self.table.tick(index + 1)

@@ -171,13 +171,25 @@ def test_measured_beside_twin_and_control(run: Any) -> None:
     for network in record.networks:
         found = network.figure("realised_duplication").estimate
         assert found.draws == 3
-        assert 0 <= (found.mean or 0) <= (network.duplication or 0)
+        assert 0 <= (found.mean or 0) <= (network.structure.duplication or 0)
+        assert [group.name for group in network.groups] == ["stem", "stage1", "stage2", "head"]
+        for group in network.groups:
+            stage = dict(group.figures)["realised_duplication"].mean
+            assert -1e-6 <= (stage or 0) <= (group.structure.duplication or 0) + 1e-6
         size = len(network.layers)
         assert [len(row) for row in network.similarity] == [size] * size
         assert not network.dead
+    assert [stage for stage, _ in record.differences[0].groups] == ["stem", "stage1", "stage2", "head"]
     said = " ".join(record.sentences)
     for words in ("is realised", "split alone", "untrained weights", "None of this says anything of accuracy"):
         assert words in said
+
+
+def test_measured_table_has_stages_side_by_side(run: Any) -> None:
+    lines = run(*MEASURED, "--csp", "--control").out.partition("Stages by themselves")[2].splitlines()
+    begun = next(number for number, line in enumerate(lines) if line.startswith("stage1"))
+    shown = [line.removeprefix("stage1").split()[0] for line in lines[begun : begun + 6]]
+    assert shown == ["base", "CSP", "control", "CSP-base", "control-base", "CSP-control"]
 
 
 def test_measured_table_states_how(run: Any) -> None:
@@ -199,6 +211,21 @@ def test_trained_on_digits(run: Any) -> None:
     assert data["loss"] == "cross-entropy"
     assert data["training"].startswith("2 steps of SGD")
     assert data["networks"][0]["training_loss"]["draws"] == 3
+
+
+def test_modules_that_hold_others_have_figures_of_their_own(run: Any) -> None:
+    """As one row for each stage has them: layer1 and stage1 are the same layers."""
+    data = json.loads(run("gradients", "resnet18", "--by", "module", "--json").out)
+    rows = {result["metric"]: {row["module"]: row["value"] for row in result["rows"]} for result in data["results"]}
+    stages = json.loads(run("gradients", "resnet18", "--json").out)
+    for result in stages["results"]:
+        if not result["additive"]:
+            found = {row["module"]: row["value"] for row in result["rows"]}
+            assert rows[result["metric"]]["layer1.*"] == found["stage1"]
+    lines = [line.split() for line in run("gradients", "resnet18", "--by", "module").out.splitlines()]
+    ratio = f"{rows['gradient_duplication_channels']['layer1.*']:.4f}"
+    assert next(words for words in lines if words[:1] == ["layer1"])[1] == ratio
+    assert not any(words[:1] == ["bn1"] for words in lines)
 
 
 OWN = """

@@ -16,9 +16,10 @@ from torch.utils.checkpoint import checkpoint
 
 from cspanalyze import to_csp, trace
 from cspanalyze.errors import UsageError
-from cspanalyze.gradient_flow import GradientFlow, duplication, gradient_flow
-from cspanalyze.gradient_flow.measured import FIGURES, Draw, estimate, paired_difference, t_quantile
+from cspanalyze.gradient_flow import GradientFlow, Slice, duplication, gradient_flow
+from cspanalyze.gradient_flow.measured import FIGURES, GROUP_FIGURES, Draw, estimate, paired_difference, t_quantile
 from cspanalyze.measure.gradients import Batch, digits, given, measure, own_copy, synthetic, train, wake
+from cspanalyze.measure.gradients.agreement import SliceProducts, slice_figures
 from cspanalyze.measure.gradients.drawing import signal_to_noise
 from cspanalyze.measure.gradients.layer_nodes import LayerNode, find_layers, matched
 from cspanalyze.measure.gradients.recording import backward_pass
@@ -246,6 +247,32 @@ def test_realised_is_at_most_possible(name: str) -> None:
     assert set(draw.figures) <= set(FIGURES)
     for number, row in enumerate(draw.similarity):
         assert row[number] is None or row[number] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("name", ["dense", "residual", "partial residual"])
+def test_a_group_of_all_layers_is_the_network(name: str) -> None:
+    """Also where slices are put together again: only the layers inside divide the channels."""
+    model, batch = BLOCKS[name](), Batch((maps(4, 8),), {})
+    graph = trace(model, *batch.args, mode="train")
+    flow = gradient_flow(graph)
+    everything, last = range(len(flow.layers)), range(len(flow.layers) // 2, len(flow.layers))
+    draw = measure(model, batch, graph, flow, groups={"all": everything, "last": last})
+    assert set(draw.groups["all"]) == set(GROUP_FIGURES)
+    for metric, value in draw.groups["all"].items():
+        assert value == pytest.approx(draw.figures[metric], abs=1e-6)
+    possible = float(duplication(flow, last).ratio or 0)
+    assert -1e-6 <= (draw.groups["last"]["realised_duplication"] or 0) <= possible + 1e-6
+
+
+def test_readers_outside_of_a_group_do_not_divide_a_slice() -> None:
+    """Channels 0 and 1 are read by layers 1 and 2, channel 1 by 3 as well."""
+    first = SliceProducts(Slice(0, ((0, 1),), (1, 2)), (1, 2), torch.ones(2, 2, dtype=torch.float64), 4)
+    second = SliceProducts(Slice(0, ((1, 2),), (1, 2, 3)), (1, 2, 3), torch.eye(3, dtype=torch.float64) + 1, 4)
+    (alone,) = slice_figures([first, second], [1, 2])
+    # products 1 + 2 on the diagonal and 1 + 1 beside it: cosine 2/3, coherence (3 + 3 + 2 + 2)/6
+    assert (alone.channels, alone.terms, alone.elements) == (2, 2, 8)
+    assert (alone.cosine, alone.coherence) == (pytest.approx(2 / 3), pytest.approx(10 / 6))
+    assert [piece.terms for piece in slice_figures([first, second])] == [2, 3]
 
 
 def test_a_draw_is_determined_by_its_seed() -> None:

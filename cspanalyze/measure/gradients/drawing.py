@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from statistics import median
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -12,12 +13,14 @@ from torch import Tensor, nn
 from cspanalyze.errors import UsageError
 from cspanalyze.gradient_flow import GradientFlow
 from cspanalyze.gradient_flow.measured import Draw, LayerDraw
+from cspanalyze.gradient_flow.weights import RECURRENT
 from cspanalyze.graph import ModelGraph
+from cspanalyze.measure.gradients.agreement import agreement, realised, slice_figures
 from cspanalyze.measure.gradients.batches import Batch
 from cspanalyze.measure.gradients.layer_nodes import LayerNode, find_layers, matched
 from cspanalyze.measure.gradients.recording import backward_pass
 from cspanalyze.measure.gradients.similarity import effective_number, mean_off_diagonal, noise_matrix
-from cspanalyze.measure.gradients.statistics import SliceFigures, Statistics
+from cspanalyze.measure.gradients.statistics import Statistics
 from cspanalyze.measure.gradients.training import Mode, forward
 from cspanalyze.room import refuse_without_room
 from cspanalyze.tracing.untouched import untouched
@@ -27,7 +30,14 @@ MICRO_BATCHES = 4
 
 
 def measure(
-    model: nn.Module, batch: Batch, graph: ModelGraph, flow: GradientFlow, *, mode: Mode = "train", seed: int = 0
+    model: nn.Module,
+    batch: Batch,
+    graph: ModelGraph,
+    flow: GradientFlow,
+    *,
+    groups: Mapping[str, Sequence[int]] = MappingProxyType({}),
+    mode: Mode = "train",
+    seed: int = 0,
 ) -> Draw:
     """Run forward and backward once on a copy of the model, and the weights' gradients of four parts of the batch.
 
@@ -38,6 +48,7 @@ def measure(
         model: on any device; all its parameters get gradients, frozen ones too.
         batch: what to feed it.
         graph, flow: its trace in the same mode, and the structure of it.
+        groups: sets of layers, by index, whose figures are wanted too.
         mode: whether norms take the batch's statistics (and dropout is on) or their running ones.
         seed: of dropout, of the fixed random direction in which outputs without targets are differentiated, and of the
             null.
@@ -45,6 +56,7 @@ def measure(
     Raises:
         UsageError: the model cannot be copied or run, takes too much memory, or ran other layers than were traced.
     """
+    _refuse_recurrent(graph, flow)
     _refuse_if_too_large(graph)
     own = own_copy(model)
     with untouched(own, mode), torch.enable_grad():
@@ -64,7 +76,8 @@ def measure(
         ratios = signal_to_noise(own, batch, seed)
     by_name = {name: first for first, names in _aliases(named, parameters).items() for name in names}
     weights = [by_name.get(layer.weight, "") for layer in flow.layers]
-    return _draw(statistics, [gradients.get(name) for name in weights], [ratios.get(name) for name in weights], seed)
+    by_layer = [(gradients.get(name), ratios.get(name)) for name in weights]
+    return _draw(statistics, by_layer, groups, seed)
 
 
 def own_copy(model: nn.Module) -> nn.Module:
@@ -111,6 +124,15 @@ def signal_to_noise(model: nn.Module, batch: Batch, seed: int) -> dict[str, floa
     return found
 
 
+def _refuse_recurrent(graph: ModelGraph, flow: GradientFlow) -> None:
+    found = [layer.name for layer in flow.layers if graph.ops[layer.op].name in RECURRENT]
+    if found:
+        raise UsageError(
+            f"gradients through recurrent layers are not measured: {', '.join(found[:3])} counts as one layer in the "
+            "structure, and autograd differentiates its steps one by one"
+        )
+
+
 def _refuse_if_too_large(graph: ModelGraph) -> None:
     """Autograd keeps most of what the forward pass makes; half as much again are contributions that wait."""
     made = sum(spec.nbytes for op in graph.ops if not op.view for spec in graph.output_specs(op))
@@ -138,80 +160,48 @@ def _aliases(named: Mapping[int, frozenset[str]], parameters: Mapping[str, Tenso
 
 
 def _draw(
-    statistics: Statistics, gradients: Sequence[Tensor | None], ratios: Sequence[float | None], seed: int
+    statistics: Statistics,
+    weights: Sequence[tuple[Tensor | None, float | None]],
+    groups: Mapping[str, Sequence[int]],
+    seed: int,
 ) -> Draw:
+    """The figures; `weights` are every layer's weight gradient and its signal-to-noise ratio."""
     layers = tuple(
         LayerDraw(
             statistics.norms.get(index),
             None if gradient is None else float(gradient.norm()),
             ratio,
-            *_agreement(statistics.by_producer.get(index, [])),
+            *agreement(slice_figures(statistics.by_producer.get(index, []))),
         )
-        for index, (gradient, ratio) in enumerate(zip(gradients, ratios, strict=True))
+        for index, (gradient, ratio) in enumerate(weights)
     )
+    arrived = [each for own in statistics.by_producer.values() for each in own]
     generator = torch.Generator().manual_seed(seed)
-    figures, nulls = _duplication([piece for own in statistics.by_producer.values() for piece in own], generator)
-    size = len(layers)
-    matrix: list[list[float | None]] = [[None] * size for _ in range(size)]
-    similar = statistics.similarity()
-    if similar is not None:
-        known, found = similar
-        for row, i in enumerate(known):
-            for column, j in enumerate(known):
-                matrix[i][j] = float(found[row, column])
+    figures, nulls = realised(slice_figures(arrived), generator)
+    known, similar = statistics.similarity() or ([], torch.empty(0, 0))
+    if known:
         noise = noise_matrix(len(known), statistics.samples, generator)
-        for values, each in ((figures, found), (nulls, noise)):
+        for values, each in ((figures, similar), (nulls, noise)):
             values["layer_similarity"] = mean_off_diagonal(each)
             values["layer_duplication"] = (len(known) - effective_number(each)) / (len(known) - 1)
     figures |= zip(("same_consumer", "same_producer", "unrelated"), statistics.contrast(), strict=True)
     one, neither = figures["same_consumer"], figures["unrelated"]
     figures["term_contrast"] = one - neither if one is not None and neither is not None else None
     nulls |= dict.fromkeys(("same_consumer", "same_producer", "unrelated", "term_contrast", "signal_to_noise"), 0.0)
-    known_ratios = [ratio for ratio in ratios if ratio is not None]
+    known_ratios = [ratio for _, ratio in weights if ratio is not None]
     figures["signal_to_noise"] = median(known_ratios) if known_ratios else None
-    return Draw(layers, figures, nulls, tuple(map(tuple, matrix)))
+    parts = {}
+    for name, members in groups.items():
+        parts[name], _ = realised(slice_figures(arrived, members), generator)
+        inside = [place for place, layer in enumerate(known) if layer in members]
+        parts[name]["layer_similarity"] = mean_off_diagonal(similar[inside][:, inside]) if len(inside) > 1 else None
+    return Draw(layers, figures, nulls, _square(len(layers), known, similar), parts)
 
 
-def _agreement(pieces: Sequence[SliceFigures]) -> tuple[float | None, float | None]:
-    """Cosine and coherence of slices with several consumers, by channels."""
-    shared = [piece for piece in pieces if piece.cosine is not None and piece.coherence is not None]
-    channels = sum(piece.channels for piece in shared)
-    if not channels:
-        return None, None
-    cosine = sum(piece.channels * (piece.cosine or 0.0) for piece in shared) / channels
-    return cosine, sum(piece.channels * (piece.coherence or 0.0) for piece in shared) / channels
-
-
-def _duplication(
-    pieces: Sequence[SliceFigures], generator: torch.Generator
-) -> tuple[dict[str, float | None], dict[str, float | None]]:
-    """Realised duplication and how consumers agree, and the same of noise: contributions in random directions."""
-    terms, alive = sum(piece.terms for piece in pieces), sum(piece.terms > 0 for piece in pieces)
-    if not terms:
-        return {}, {}
-    possible = 1 - alive / terms
-    realised = 1 - sum(piece.effective for piece in pieces) / terms
-    noise = 1 - sum(_effective_noise(piece, generator) for piece in pieces) / terms
-    cosine, coherence = _agreement(pieces)
-    figures = {
-        "realised_duplication": realised,
-        "realised_share": realised / possible if possible else None,
-        "consumer_cosine": cosine,
-        "coherence": coherence,
-    }
-    nulls = {
-        "realised_duplication": noise,
-        "realised_share": noise / possible if possible else None,
-        "consumer_cosine": None if cosine is None else 0.0,
-        "coherence": None if coherence is None else 1.0,
-    }
-    return figures, nulls
-
-
-def _effective_noise(piece: SliceFigures, generator: torch.Generator) -> float:
-    """The effective number of as many random directions: cosines of standard deviation 1/sqrt(elements)."""
-    if piece.terms < 2:
-        return piece.effective
-    drawn = torch.randn(piece.terms, piece.terms, dtype=torch.float64, generator=generator).triu(1)
-    drawn /= max(1, piece.elements) ** 0.5
-    return effective_number(torch.eye(piece.terms, dtype=torch.float64) + drawn + drawn.T)
+def _square(size: int, known: Sequence[int], found: Tensor) -> tuple[tuple[float | None, ...], ...]:
+    """The matrix with a row and a column for every layer, None where they are not known."""
+    matrix: list[list[float | None]] = [[None] * size for _ in range(size)]
+    for row, values in zip(known, found.tolist(), strict=True):
+        for column, value in zip(known, values, strict=True):
+            matrix[row][column] = value
+    return tuple(map(tuple, matrix))

@@ -106,6 +106,8 @@ def matched(layers: Iterable[LayerNode], flow: GradientFlow) -> dict[int, LayerN
     """
     calls: dict[str, list[int]] = {}
     for index, layer in enumerate(flow.layers):
+        if not layer.reached:
+            continue
         calls.setdefault(layer.weight, []).append(index)
     found: dict[int, LayerNode] = {}
     for node in layers:

@@ -9,23 +9,9 @@ import torch
 from torch import Tensor
 
 from cspanalyze.gradient_flow import GradientFlow, Slice, slices
+from cspanalyze.measure.gradients.agreement import SliceProducts
 from cspanalyze.measure.gradients.layer_nodes import LayerNode
-from cspanalyze.measure.gradients.similarity import effective_number, mean_off_diagonal, sample_gram, similarity_matrix
-
-
-@dataclass(frozen=True, slots=True)
-class SliceFigures:
-    """One slice of channels: `terms` contributions arrived that are not zero, worth `effective` different ones.
-
-    `cosine` is the mean over pairs of contributions, `coherence` |sum|^2 / sum of |.|^2; None for fewer than two.
-    """
-
-    channels: int
-    terms: int
-    effective: float
-    elements: int
-    cosine: float | None
-    coherence: float | None
+from cspanalyze.measure.gradients.similarity import sample_gram, similarity_matrix
 
 
 @dataclass
@@ -37,7 +23,7 @@ class Statistics:
     samples: int
     batched: frozenset[int]
     norms: dict[int, float] = field(default_factory=dict)
-    by_producer: dict[int, list[SliceFigures]] = field(default_factory=dict)
+    by_producer: dict[int, list[SliceProducts]] = field(default_factory=dict)
     grams: dict[int, Tensor] = field(default_factory=dict)
     terms: list[tuple[int, int, Tensor]] = field(default_factory=list)
 
@@ -57,28 +43,20 @@ class Statistics:
         for piece in self._slices.get(layer, []):
             own.append(self._slice(piece, contributions, self.layers[layer].axis))
 
-    def _slice(self, piece: Slice, contributions: Mapping[int, Tensor], axis: int) -> SliceFigures:
+    def _slice(self, piece: Slice, contributions: Mapping[int, Tensor], axis: int) -> SliceProducts:
         arrived = {
             consumer: _channels(contributions[consumer], piece, axis)
             for consumer in piece.consumers
             if consumer in contributions
         }
-        lengths = {consumer: float(part.norm()) for consumer, part in arrived.items()}
-        live = [consumer for consumer in arrived if lengths[consumer] > 0]
+        products = _products(list(arrived.values()))
         if piece.producer in self.batched:
-            for consumer in live:
-                gram = sample_gram(arrived[consumer], self.samples)
+            for (consumer, part), length in zip(arrived.items(), products.diagonal(), strict=True):
+                gram = sample_gram(part, self.samples) if length > 0 else None
                 if gram is not None:
                     self.terms.append((consumer, piece.producer, gram))
         elements = next((part.numel() for part in arrived.values()), 0)
-        if len(live) < 2:
-            return SliceFigures(piece.channels, len(live), float(len(live)), elements, None, None)
-        products = _products([arrived[consumer] for consumer in live])
-        scale = products.diagonal().sqrt()
-        cosines = products / scale / scale[:, None]
-        coherence = float(products.sum() / products.diagonal().sum())
-        effective = effective_number(cosines)
-        return SliceFigures(piece.channels, len(live), effective, elements, mean_off_diagonal(cosines), coherence)
+        return SliceProducts(piece, tuple(arrived), products, elements)
 
     def similarity(self) -> tuple[list[int], Tensor] | None:
         """Debiased CKA of all layers whose samples can be told apart, and which layers these are."""

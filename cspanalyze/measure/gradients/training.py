@@ -61,11 +61,13 @@ def train(model: nn.Module, batches: Batches, steps: int, seed: int, *, first: i
     `first` is the number of steps that were taken before, whose batches do not come again.
 
     Raises:
-        UsageError: the batches have no classes, or the loss is no longer finite.
+        UsageError: the batches have no classes, all weights are frozen, or the loss is no longer finite.
     """
     if not batches.labelled:
         raise UsageError("a training needs classes: add --data digits, or a loader of (input, target) pairs")
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if not parameters:
+        raise UsageError("all weights of the network are frozen: there is nothing to train")
     last: list[float] = []
     model.train()
     optimiser = torch.optim.SGD(parameters, LEARNING_RATE, MOMENTUM)
