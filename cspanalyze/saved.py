@@ -41,14 +41,17 @@ def read_saved(path: Path) -> Saved:
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file with a heading, such as `cspanalyze sweep` writes.
+    """The rows that `cspanalyze sweep` writes: of a CSV file with a heading, or of JSON, whatever the file is called.
+
+    JSON is a list of objects, or an object that holds such a list as `rows`; null stands for an empty cell.
 
     Raises:
         UsageError: the file cannot be read, or holds no rows.
     """
-    rows = list(csv.DictReader(_text(path).splitlines()))
+    text = _text(path)
+    rows = _json_rows(text) if text.lstrip()[:1] in ("{", "[") else list(csv.DictReader(text.splitlines()))
     if not rows:
-        raise UsageError(f"{path} has no rows: expected a CSV file with a heading")
+        raise UsageError(f"{path} has no rows: expected the CSV or JSON of `cspanalyze sweep`")
     return rows
 
 
@@ -66,6 +69,19 @@ def blaming(path: Path) -> Iterator[None]:
     except Exception as error:
         said = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
         raise UsageError(f"{path} holds a record that contradicts itself, so it cannot be shown ({said})") from error
+
+
+def _json_rows(text: str) -> list[dict[str, str]]:
+    """The rows, each with every column that any has; none if the text is something else."""
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return []
+    rows = data.get("rows") if isinstance(data, dict) else data
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        return []
+    columns = dict.fromkeys(column for row in rows for column in row)
+    return [{name: "" if row.get(name) is None else str(row[name]) for name in columns} for row in rows]
 
 
 def _of_kind(data: dict[str, Any]) -> Saved:

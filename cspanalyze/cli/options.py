@@ -17,6 +17,7 @@ from cspanalyze.cli.completion import complete_model
 from cspanalyze.errors import UsageError
 
 NETWORK, CSP, ROWS, OUTPUT = "Network and input", "Cross Stage Partial twin", "Rows and figures", "Output"
+PICTURE = "Picture"
 
 Dtype = Literal["float32", "float16", "bfloat16", "float64"]
 Fusion = Literal["csp", "first", "last"]
@@ -153,6 +154,13 @@ class TwinOptions(PartialOptions, PairOptions, InputOptions):
             verb = "says" if len(given) == 1 else "say"
             raise UsageError(f"{' and '.join(given)} {verb} how to make the CSP twin: add --csp to ask for one")
         super().check()
+
+
+@dataclass(frozen=True)
+class PictureOptions(TwinOptions):
+    """A network, its twin, and how a picture of them looks."""
+
+    theme: Annotated[Literal["light", "dark"], option(PICTURE, "Colours for light or dark paper.")] = "light"
 
 
 @dataclass(frozen=True)

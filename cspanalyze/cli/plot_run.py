@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cspanalyze.cli.commands.plot import PlotOptions
+from cspanalyze.cli.commands.plot import OF_A_CHIP, PlotOptions
 from cspanalyze.cli.destination import Destination, destination
 from cspanalyze.cli.execution import csp_of, refuse_gaps, request_of
 from cspanalyze.cli.waiting import waiting
@@ -84,8 +84,10 @@ def _material(options: PlotOptions) -> Saved:
         suited = RECORD_PLOTS[options.kind].by if options.kind in RECORD_PLOTS else "layer"
         by = options.by or suited
         asked: dict[str, Any] = {"metrics": (options.metric or "macs",), "by": by, "depth": options.depth}
-        if options.kind in ("roofline", "capacity"):
+        if options.kind in ("roofline", "capacity") or options.metric in OF_A_CHIP:
             asked["traffic"] = Traffic(find_profile(options.profile or DEFAULT))
+        if options.metric in OF_A_CHIP:
+            asked["metrics"] = ("macs",)  # the cache model adds its own
         return analyze(request, **asked) if csp is None else compare(request, csp=csp, **asked)
 
 

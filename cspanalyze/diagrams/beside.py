@@ -13,23 +13,30 @@ from cspanalyze.errors import UsageError
 P = TypeVar("P", Node, "Node | Frame")
 
 
-def side_by_side(base: Diagram, other: Diagram) -> Diagram:
-    """Both, each in a frame of its own; where both have a stage of the same name, the two begin at the same height."""
-    first, second = _renamed(base, "a/"), _renamed(other, "b/")
+_NETWORK = "/:"  # ends the id of the frame around a whole network that stands beside others
+
+
+def side_by_side(base: Diagram, *others: Diagram) -> Diagram:
+    """All of them, each in a frame of its own; stages of the same name as one of the base begin where that begins.
+
+    The frames say what each has more or less than the base; the totals are those of the first of the others.
+    """
+    drawn = (base, *others)
+    renamed = [_renamed(each, f"{number}/") for number, each in enumerate(drawn)]
     frames = tuple(
-        Frame(f"{side}network", each.title, each.subtitle, figures=_compared(each.totals, before))
-        for side, each, before in (("a/", base, ()), ("b/", other, base.totals))
+        Frame(f"{n}{_NETWORK}", each.title, each.subtitle, figures=_compared(each.totals, base.totals if n else ()))
+        for n, each in enumerate(drawn)
     )
     return Diagram(
-        title=f"{base.title} | {other.title}",
+        title=" | ".join(each.title for each in drawn),
         subtitle="",
         level=base.level,
-        nodes=(*first.nodes, *second.nodes),
-        edges=(*first.edges, *second.edges),
-        frames=(*frames, *first.frames, *second.frames),
-        rows=tuple(_rows(first, second)),
-        totals=_compared(other.totals, base.totals),
-        notes=tuple(dict.fromkeys((*base.notes, *other.notes))),
+        nodes=tuple(node for each in renamed for node in each.nodes),
+        edges=tuple(edge for each in renamed for edge in each.edges),
+        frames=(*frames, *(frame for each in renamed for frame in each.frames)),
+        rows=tuple(_rows(*renamed)),
+        totals=_compared(others[0].totals, base.totals),
+        notes=tuple(dict.fromkeys(note for each in drawn for note in each.notes)),
     )
 
 
@@ -84,7 +91,7 @@ def difference(base: Diagram, other: Diagram) -> Diagram:
 
 def _renamed(diagram: Diagram, prefix: str, *, outer: bool = True) -> Diagram:
     """The diagram with `prefix` before every id, inside a frame of its own if `outer`."""
-    top = f"{prefix}network" if outer else ""
+    top = f"{prefix.removesuffix('/')}{_NETWORK}" if outer else ""
 
     def home(frame: str) -> str:
         return f"{prefix}{frame}" if frame else top
@@ -99,7 +106,7 @@ def _renamed(diagram: Diagram, prefix: str, *, outer: bool = True) -> Diagram:
 
 def _stages(diagram: Diagram) -> list[Node | Frame]:
     """The outermost parts, in order of the first node of each."""
-    tops = {"", "a/network", "b/network"}
+    tops = {part.frame for part in diagram.parts if not part.frame or part.frame.endswith(_NETWORK)}
     first = {node.id: number for number, node in enumerate(diagram.nodes)}
     parts: list[Node | Frame] = [part for part in diagram.parts if part.frame in tops]
     return sorted(parts, key=lambda part: min((first[node.id] for node in _nodes_of(diagram, part)), default=0))
@@ -121,10 +128,13 @@ def _stage_pairs(old: Diagram, new: Diagram) -> Iterable[tuple[Node | Frame | No
     return _matched(_stages(old), _stages(new), lambda stage: stage.title, by_place=True)
 
 
-def _rows(first: Diagram, second: Diagram) -> Iterable[tuple[str, ...]]:
-    for ours, theirs in _stage_pairs(first, second):
-        if ours is not None and theirs is not None:
-            yield _entrance(first, ours), _entrance(second, theirs)
+def _rows(base: Diagram, *others: Diagram) -> Iterable[tuple[str, ...]]:
+    beside: dict[str, list[str]] = {}
+    for other in others:
+        for ours, theirs in _stage_pairs(base, other):
+            if ours is not None and theirs is not None:
+                beside.setdefault(_entrance(base, ours), []).append(_entrance(other, theirs))
+    return ((first, *rest) for first, rest in beside.items())
 
 
 def _entrance(diagram: Diagram, stage: Node | Frame) -> str:

@@ -8,16 +8,18 @@ from cspanalyze.analyses import Grouping, run
 from cspanalyze.diagrams.record import Figure, Metric
 from cspanalyze.diagrams.reuse import Reuse
 from cspanalyze.graph import ModelGraph, OpNode
+from cspanalyze.hardware import DEFAULT, find_profile
 from cspanalyze.results import Number
 
-_ANALYSES: dict[Metric, str] = {"macs": "macs", "params": "params", "cio": "cio", "traffic": "fused_bytes"}
+_ANALYSES: dict[Metric, str] = {"macs": "macs", "params": "params", "cio": "cio", "bytes": "fused_bytes"}
 
 
 class Costing:
     """Figures of any set of operations of a graph.
 
-    `traffic` is fused bytes. A parameter counts where it is first read, one that nothing reads where its module runs
-    last. What has no formula makes the figure of its node unknown.
+    `bytes` is fused bytes; `traffic` what the cache model reads from memory, on the chip of the default profile. A
+    parameter counts where it is first read, one that nothing reads where its module runs last. What has no formula
+    makes the figure of its node unknown.
     """
 
     def __init__(self, graph: ModelGraph, metrics: Sequence[Metric]) -> None:
@@ -41,8 +43,22 @@ class Costing:
                     amounts[op.index] = None
             self._amounts[metric] = amounts
             self.totals += (Figure(metric, result.total),)
+        self.notes: tuple[str, ...] = ()
+        if "traffic" in metrics:
+            self._add_traffic(graph)
         if self.reuse is not None:
             self.totals += (Figure("gradients", self.reuse.of_ops(graph.ops)),)
+
+    def _add_traffic(self, graph: ModelGraph) -> None:
+        from cspanalyze.cache import cache_traffic  # numpy is loaded only here
+
+        profile = find_profile(DEFAULT)
+        capacity = profile.onchip_bytes
+        fills: list[Number] = [row[0] for row in cache_traffic(graph, (capacity,), kernels=profile.kernels).fills]
+        self._amounts["traffic"] = fills
+        self.totals += (Figure("traffic", sum(fill or 0 for fill in fills)),)
+        chip = f"{capacity >> 10} KiB on chip ({profile.name})"
+        self.notes = (f"cache-model bytes: read from memory into {chip}, LRU, cold start",)
 
     def move(self, homes: Mapping[int, int]) -> None:
         """Count what operations cost with others: those that no node holds with one that reads what they make."""

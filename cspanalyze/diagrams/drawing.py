@@ -14,7 +14,8 @@ from cspanalyze.diagrams.record import Diagram, Edge, Frame, Level, Metric, Node
 from cspanalyze.diagrams.wiring import Wiring
 from cspanalyze.graph import ModelGraph
 
-DRAWN: tuple[Metric, ...] = ("macs", "params", "cio", "traffic")
+DRAWN: tuple[Metric, ...] = ("macs", "params", "cio", "bytes")
+"""The metrics that cost nothing to compute; the others are shown where they are asked for."""
 INPUT, OUTPUT = "input", "output"
 _DENSE = "each reads all before it"
 
@@ -144,6 +145,7 @@ class _Drawing:
             edges=tuple(edges),
             frames=tuple(self.frames),
             totals=self.costing.totals,
+            notes=self.costing.notes,
         )
 
     def _terminals(self, kind: str, edges: Sequence[Edge]) -> list[Node]:

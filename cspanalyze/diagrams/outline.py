@@ -56,6 +56,7 @@ class Outline:
     entries: tuple[Entry, ...]
     links: tuple[Link, ...]
     totals: tuple[Figure, ...]
+    notes: tuple[str, ...] = ()
 
 
 def outline(graph: ModelGraph, title: str, metrics: Sequence[Metric] = METRICS) -> Outline:
@@ -68,7 +69,7 @@ def outline(graph: ModelGraph, title: str, metrics: Sequence[Metric] = METRICS) 
     work.add(root.children, -1, "")
     work.add_terminals("output", work.graph.outputs)
     subtitle = " + ".join(shape_text([graph.spec(value).shape], 0) for value in graph.inputs)
-    return Outline(title, subtitle, tuple(work.entries), tuple(work.links()), work.costing.totals)
+    return Outline(title, subtitle, tuple(work.entries), tuple(work.links()), work.costing.totals, work.costing.notes)
 
 
 class _Work:

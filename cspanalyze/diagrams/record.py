@@ -23,8 +23,8 @@ Kind = Literal[
     "resample", "concat", "add", "multiply", "slice", "other",
 ]  # fmt: skip
 State = Literal["", "same", "changed", "added", "removed"]
-Metric = Literal["macs", "params", "cio", "traffic", "gradients"]
-METRICS: tuple[Metric, ...] = ("macs", "params", "cio", "traffic", "gradients")
+Metric = Literal["macs", "params", "cio", "bytes", "traffic", "gradients"]
+METRICS: tuple[Metric, ...] = ("macs", "params", "cio", "bytes", "traffic", "gradients")
 
 
 @dataclass(frozen=True, slots=True)

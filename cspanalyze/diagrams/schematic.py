@@ -184,8 +184,15 @@ class _Drawing:
         if not step.out_channels:
             self.items.append(Layer("Pool", f"{kernel}{stride}"))
             self._map()
+            return
+        leaving = (
+            self.segments[-1].role != "base"
+        )  # behind the blocks, as in a control: what the paper calls a transition
+        title, detail = "Transition" if leaving else "Conv", f"{kernel}{stride}, {step.out_channels}"
+        self.items.append(Layer(title, detail, transition=leaving))
+        if leaving:
+            self._map(Segment("x_U" if self.segments[-1].label == "x_T" else "x_T", step.out_channels, "out"))
         else:
-            self.items.append(Layer("Conv", f"{kernel}{stride}, {step.out_channels}"))
             self._map(Segment("x₀", step.out_channels, "base"))
 
     def _blocks(self, block: Block, count: int, *, entry: bool = False) -> None:

@@ -91,7 +91,7 @@ def _gradients(network: Traced) -> GradientRecord:
 def _diagrams(networks: Sequence[Traced]) -> list[Diagram]:
     """A network beside its twin, or beside another; more of them one by one."""
     drawn = [replace(diagram(each.graph, "stage"), title=_name(each)) for each in networks]
-    return [side_by_side(drawn[0], drawn[1])] if len(drawn) == 2 or networks[-1].variant else drawn
+    return [side_by_side(*drawn)] if len(drawn) == 2 or networks[-1].variant else drawn
 
 
 def _name(network: Traced) -> str:

@@ -47,6 +47,7 @@ def test_two_networks(run, tmp_path) -> None:
         (("resnet50", "--gamma", "0.3"), "add --csp"),
         (("resnet50", "--view", "diff"), "needs a second network"),
         (("resnet50", "--csp", "--against", "resnet18"), "contradict"),
+        (("resnet50", "--csp", "--control", "--view", "diff"), "leave out --control"),
         (("resnet50", "-o", "x.bmp"), "no format has the suffix"),
         (("resnet50", "--highlight", "nothing.*"), "nothing on level stage matches"),
         (("resnet50", "--level", "op", "-o", "x.html"), "leave out --level"),
@@ -74,6 +75,9 @@ def test_schematic(run, tmp_path) -> None:
     file = tmp_path / "stage.svg"
     assert run("schematic", "densenet121", "--stage", "1", "--csp", "--fusion", "last", "-o", str(file)).code == 0
     assert "CSP, fusion last, γ = 0.5" in file.read_text()
+    for suffix, magic in ((".png", b"\x89PNG"), (".pdf", b"%PDF-")):
+        assert run("schematic", "resnet50", "--stage", "2", "-o", str(file.with_suffix(suffix))).code == 0
+        assert file.with_suffix(suffix).read_bytes().startswith(magic)
     data = json.loads(run("schematic", "densenet121", "--json").out)
     assert data["kind"] == "schematic"
 
@@ -84,11 +88,26 @@ def test_schematic(run, tmp_path) -> None:
         (("resnet50", "--stage", "7"), "it has stem, stage1"),
         (("resnet50", "--every-fusion"), "add --csp"),
         (("resnet50", "--csp", "--every-fusion", "--fusion", "last"), "contradict"),
-        (("resnet50", "-o", "x.png"), ".svg or .json"),
-        (("resnet50", "--csv"), "only SVG and JSON"),
+        (("resnet50", "-o", "x.dot"), ".svg, .png, .pdf or .json"),
+        (("resnet50", "--csv"), "only pictures and JSON"),
     ],
 )
 def test_refused_schematics(run, arguments, said) -> None:
     done = run("schematic", *arguments)
     assert done.code == 2
     assert said in done.err
+
+
+def test_the_control_is_a_third_column(run) -> None:
+    data = json.loads(run("graph", "resnet50", "--csp", "--control", "--json").out)
+    columns = [frame for frame in data["frames"] if not frame["frame"]]
+    assert [column["title"] for column in columns] == [
+        "resnet50",
+        "resnet50 CSP, γ = 0.5",
+        "resnet50 control, no split",
+    ]
+    assert {len(row) for row in data["rows"]} == {3}
+    without_base = json.loads(run("graph", "resnet50", "--csp", "--control", "--view", "twin", "--json").out)
+    assert [frame["title"] for frame in without_base["frames"] if not frame["frame"]] == [
+        c["title"] for c in columns[1:]
+    ]

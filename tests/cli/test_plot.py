@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from browser import needs_browser
 KINDS = [
     ("resnet18", "--csp", "--kind", "bars", "--metric", "cio"),
     ("resnet18", "--kind", "bars", "--by", "layer"),
+    ("resnet18", "--kind", "bars", "--metric", "traffic_bytes", "--profile", "a100"),
     ("resnet18", "--csp", "--kind", "depth"),
     ("resnet18", "--kind", "icicle", "--metric", "params"),
     ("resnet18", "--csp", "--kind", "treemap"),
@@ -51,6 +53,16 @@ def test_bars_in_the_terminal_and_figures_in_files(run: Any, folder: Path) -> No
     assert run("plot", "resnet18", "--json", "--metric", "cio").out == run_json(run)
 
 
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_rows_of_a_sweep_are_told_by_content(folder: Path, wrapped: bool) -> None:
+    from cspanalyze.saved import read_rows
+
+    (folder / "sweep.csv").write_text(SWEEP)
+    rows = [{"model": m, "params": p, "macs": q} for m, p, q in (("a", 10, 30), ("b", 20, 20), ("c", 30, 25))]
+    (folder / "sweep.json").write_text(json.dumps({"schema": 1, "rows": rows} if wrapped else rows))
+    assert read_rows(folder / "sweep.json") == read_rows(folder / "sweep.csv")
+
+
 def run_json(run: Any) -> str:
     from cspanalyze.pipeline import analyze
     from cspanalyze.results import dumps
@@ -72,7 +84,7 @@ def test_a_saved_report_is_drawn_again(run: Any, folder: Path) -> None:
     [
         (["--kind", "gamma"], "--kind gamma draws the CSP twin: add --csp to ask for one"),
         (["--kind", "raster"], "--kind raster has no form in text: name a file, -o FILE.html"),
-        (["--kind", "pareto"], "--kind pareto draws the rows of a sweep: give its FILE.csv instead of resnet18"),
+        (["--kind", "pareto"], "--kind pareto draws the rows of a sweep: give its FILE.csv or FILE.json"),
         (["--kind", "roofline", "--profile", "edge_npu"], "the profile edge_npu_1mb knows no peak or no bandwidth"),
         (["--profile", "a100"], "--profile names the hardware of a roofline or a cache: add --kind roofline"),
         (["--x", "macs"], "--x and --y choose columns of a sweep: add --kind pareto"),

@@ -8,12 +8,12 @@ import pytest
 
 from cspanalyze.graph import ModelGraph
 from cspanalyze.pipeline import Csp
-from cspanalyze.pipeline.drawing import pair
+from cspanalyze.pipeline.drawing import shown_networks
 
 
 @cache
 def _graphs(name: str, fusion: str) -> tuple[ModelGraph, ...]:
-    return tuple(each.graph for _, each in pair(name, Csp(fusion=fusion) if fusion else None, None))
+    return tuple(each.graph for _, each in shown_networks(name, Csp(fusion=fusion) if fusion else None, None))
 
 
 @pytest.fixture(scope="session")

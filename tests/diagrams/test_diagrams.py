@@ -14,9 +14,11 @@ from torch import nn
 from cspanalyze import trace
 from cspanalyze.diagrams import diagram, diagram_to_json
 from cspanalyze.diagrams.beside import difference, side_by_side
+from cspanalyze.pipeline import analyze
+from cspanalyze.pipeline.traffic import default_traffic
 
 LEVELS = ("network", "stage", "block", "layer", "op")
-METRICS = ("macs", "params", "cio", "traffic")
+METRICS = ("macs", "params", "cio", "bytes", "traffic")
 
 
 def check_laws(drawn) -> None:
@@ -183,6 +185,15 @@ def test_difference_accounts_for_every_node(graph_of, twin_of, name) -> None:
 def test_side_by_side_aligns_stages(graph_of, twin_of) -> None:
     both = side_by_side(diagram(graph_of("resnet50")), diagram(twin_of("resnet50")))
     rows = dict(both.rows)
-    assert rows["a/layer2.0"] == "b/layer2.down"
+    assert rows["0/layer2.0"] == "1/layer2.down"
     assert len(rows) == 8  # input, stem, four stages, head, output
     assert [frame.title for frame in both.frames if not frame.frame] == ["resnet50", "resnet50"]
+
+
+def test_traffic_is_that_of_the_cache_model(graph_of) -> None:
+    # Two ways to one figure: node by node on the picture, stage by stage in the tables.
+    drawn = diagram(graph_of("resnet50"), "layer", ("traffic",))
+    report = analyze("resnet50", metrics=("macs",), traffic=default_traffic())
+    assert drawn.totals[0].value == report.result("traffic_bytes").total
+    assert sum(node.figure("traffic") or 0 for node in drawn.nodes) == drawn.totals[0].value
+    assert "512 KiB on chip (jetson_tx2)" in drawn.notes[0]  # the capacity in hardware/profiles.csv

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import resource
+from collections.abc import Iterator
 from xml.etree import ElementTree
 
 import pytest
@@ -15,6 +17,8 @@ from cspanalyze.diagrams.beside import difference
 from cspanalyze.errors import OutputError, UsageError
 from cspanalyze.renderers import Style
 from cspanalyze.renderers.pictures import Look, graphviz, picture_format, render_diagram
+from cspanalyze.renderers.pictures.dot import render_dot
+from cspanalyze.renderers.pictures.labelling import uncrossed
 from cspanalyze.renderers.pictures.palette import DARK, LIGHT, luminance, mixed
 
 HOSTILE = '<script>alert("1")</script>'
@@ -110,3 +114,38 @@ def test_text_can_be_read_on_every_fill(palette) -> None:
     for fill in fills:
         light, dark = sorted((luminance(fill), luminance(palette.text_on(fill)[0])), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 4.5, fill  # WCAG 2.1, level AA
+
+
+@pytest.mark.parametrize(("name", "level"), [("resnet50", "stage"), ("resnet18", "layer"), ("vovnet39", "block")])
+def test_no_arrow_runs_through_the_label_of_a_frame(graph_of, name, level) -> None:
+    drawn = diagram(graph_of(name), level)
+    assert crossed(drawn, Look()) > 0  # where Graphviz puts labels of itself
+    assert crossed(drawn, Look(labels=uncrossed(drawn, Look()))) == 0
+
+
+def crossed(drawn, look) -> int:
+    """How many labels arrows go through, read off the picture."""
+    svg = ElementTree.fromstring(graphviz.draw(lambda quick: render_dot(drawn, look), "svg"))
+    name = "{http://www.w3.org/2000/svg}"
+    groups = list(svg.iter(f"{name}g"))
+    arrows = [list(map(float, re.findall(r"-?[\d.]+", path.get("d")))) for group in groups
+              if group.get("class") == "edge" for path in group.iter(f"{name}path")]  # fmt: skip
+    found = 0
+    for group in groups:
+        if group.get("class") == "cluster":
+            lines = [(float(t.get("x")), float(t.get("y")), float(t.get("font-size")) * len("".join(t.itertext())))
+                     for t in group.iter(f"{name}text")]  # fmt: skip
+            # A sign is about 0.45 of its size wide.
+            found += any(left < x < left + 0.45 * signs and abs(y - line) < 5 for left, line, signs in lines
+                         for arrow in arrows for x, y in along(arrow))  # fmt: skip
+    return found
+
+
+def along(numbers: list[float]) -> Iterator[tuple[float, float]]:
+    """Points on the cubic curves of an SVG path."""
+    knots = list(zip(numbers[::2], numbers[1::2], strict=True))
+    for start in range(0, len(knots) - 3, 3):
+        for step in range(25):
+            t = step / 25
+            weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3)
+            yield tuple(sum(w * p[axis] for w, p in zip(weights, knots[start:], strict=False)) for axis in (0, 1))

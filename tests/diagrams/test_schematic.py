@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from xml.etree import ElementTree
 
 import pytest
@@ -11,6 +12,8 @@ from cspanalyze.diagrams.schematic import Stack, schematic_to_json, stage_panel
 from cspanalyze.errors import UsageError
 from cspanalyze.pipeline import Csp
 from cspanalyze.pipeline.drawing import sketch
+from cspanalyze.renderers.pictures.graphviz import draw_pinned
+from cspanalyze.renderers.pictures.pinned import pinned_dot
 from cspanalyze.renderers.pictures.schematic import render_schematic
 
 
@@ -79,3 +82,28 @@ def test_stages_that_cannot_be_drawn(graph_of) -> None:
         stage_panel(graph_of("resnet50"), "9", "")
     with pytest.raises(UsageError, match="declares no stages"):
         stage_panel(graph_of("timm:vit_tiny_patch16_224"), "1", "")
+
+
+def test_behind_the_blocks_of_a_control_come_transitions() -> None:
+    control = sketch("densenet121", "1", csp=Csp(control=True)).panels[-1]
+    assert control.detour is None
+    ends = [item.segments[0].label for item in control.items[-6:] if isinstance(item, Stack)]
+    assert ends == ["x_T", "x_U", "x_U"]  # equation 4: transition, transition, and the pooled map
+    assert [item.title for item in control.items if getattr(item, "transition", False)] == ["Transition"] * 2
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_shape_keeps_its_place_in_the_formats_of_graphviz(theme) -> None:
+    svg = render_schematic(sketch("resnet50", "3", csp=Csp()), theme)
+    root, dot = ElementTree.fromstring(svg), pinned_dot(svg)
+    tags = [element.tag.rpartition("}")[2] for element in root.iter()]
+    invisible = dot.count('style="invis"')
+    shapes = len(re.findall(r"^n\d+ \[", dot, re.MULTILINE)) - invisible
+    assert shapes == tags.count("rect") - 1 + tags.count("circle") + tags.count("text")  # the paper is the background
+    drawn = [each for each in json.loads(draw_pinned(dot, "json"))["objects"] if each["label"] == "+"]
+    circles = root.iter("{http://www.w3.org/2000/svg}circle")
+    places = [
+        (float(each["pos"].split(",")[0]), float(circle.get("cx"))) for each, circle in zip(drawn, circles, strict=True)
+    ]
+    assert len(places) == tags.count("circle") == 11  # 6 blocks and, in the twin, 5
+    assert len({round(x - y, 1) for x, y in places}) == 1  # moved together or not at all

@@ -17,7 +17,7 @@ from cspanalyze.renderers.plots import plot_page
 from cspanalyze.renderers.plots.bars import bars
 from cspanalyze.renderers.plots.depth import depth
 from cspanalyze.renderers.plots.kinds import capacity_plot, pareto_plot, roofline_plot
-from cspanalyze.renderers.plots.look import CUES
+from cspanalyze.renderers.plots.look import CUES, fit_title
 from cspanalyze.renderers.plots.modules import icicle, treemap
 from cspanalyze.renderers.plots.points import Point, front
 from cspanalyze.results import Comparison, Curve, Report, Result, Row
@@ -169,3 +169,23 @@ def test_a_browser_draws_the_plot_without_a_network(comparison: Comparison, tmp_
     found = visit(page, tmp_path, "return [document.querySelectorAll('.bars .point').length, Plotly.version];")
     assert found.console == []
     assert found.found[0] == 6  # three groups, two networks
+
+
+def test_layers_of_two_networks_are_two_lists_of_the_largest(base: Report) -> None:
+    def network(names: list[str]) -> Report:
+        rows = tuple(Row(name, "conv2d", number) for number, name in enumerate(names))
+        return Report(base.subject, tuple(names), (Result("macs", "MAC", "trace", rows, sum(range(len(names)))),))
+
+    drawn = bars(Comparison(network([f"a{n}" for n in range(50)]), (network([f"b{n}" for n in range(20)]),)), "macs")
+    assert list(drawn.data[0].x) == list(range(10, 50))  # 40 of 50, in the order in which they run
+    assert list(drawn.data[1].x) == list(range(1, 20))  # the first costs nothing
+    assert drawn.layout.title.text.endswith("the 40 largest")
+
+
+def test_a_long_title_is_broken(comparison: Comparison) -> None:
+    drawn = bars(comparison, "macs")
+    fit_title(drawn, 900)
+    assert "<br>" not in drawn.layout.title.text
+    drawn.layout.title.text = "MACs against depth, densenet121, densenet121 CSP and densenet121 control"
+    fit_title(drawn, 480)
+    assert max(len(line) for line in drawn.layout.title.text.split("<br>")) <= 43  # (480 - 90) / 9 pixels a sign

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cspanalyze.cli.destination import Destination, destination
 from cspanalyze.cli.execution import csp_of, request_of
-from cspanalyze.cli.options import CSP, TwinOptions, option
+from cspanalyze.cli.options import CSP, OUTPUT, PICTURE, PictureOptions, option
 from cspanalyze.cli.waiting import waiting
 from cspanalyze.errors import OutputError, UsageError
 from cspanalyze.files import check_writable
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from cspanalyze.sources import Request
 
 EPILOG = "Example: cspanalyze graph resnet50 --csp --color-by macs -o resnet50.svg"
-PICTURE = "Picture"
 _OUTPUT_HELP = (
     "Write to FILE; its suffix picks the format: .svg .png .pdf .dot .mmd .html (a page to explore) or .txt .json "
     ".csv .md .tex. Without it the nodes are printed as a table."
@@ -26,13 +25,16 @@ _LEVEL_HELP = (
     "What is a node: a stage (network), a block (stage), a layer with its norm and activation (block), a module "
     "(layer), an operation (op)."
 )
-_COLOUR_HELP = "Colour nodes by a cost; gradients: by how many weight updates use the same gradient."
-_VIEW_HELP = "Two networks: beside each other, the second alone, or one picture of what differs. Default both."
+_COLOUR_HELP = (
+    "Colour nodes by a cost. bytes: every map and weight moved once, element-wise operations fused; traffic: bytes "
+    "read from memory by the cache model of `cio`; gradients: how many weight updates use the same gradient."
+)
+_VIEW_HELP = "Beside each other, without the first one, or one picture of what differs. Default both."
 _HIGHLIGHT_HELP = "Path, class or title to highlight, with * and ?: 'layer3.*', SEModule."
 
 
 @dataclass(frozen=True)
-class GraphOptions(TwinOptions):
+class GraphOptions(PictureOptions):
     """Options of `graph`."""
 
     against: Annotated[
@@ -41,12 +43,11 @@ class GraphOptions(TwinOptions):
     view: Annotated[Literal["both", "twin", "diff"] | None, option(CSP, _VIEW_HELP)] = None
     level: Annotated[Literal["network", "stage", "block", "layer", "op"], option(PICTURE, _LEVEL_HELP)] = "stage"
     color_by: Annotated[
-        Literal["macs", "params", "cio", "traffic", "gradients"] | None, option(PICTURE, _COLOUR_HELP)
+        Literal["macs", "params", "cio", "bytes", "traffic", "gradients"] | None, option(PICTURE, _COLOUR_HELP)
     ] = None
     highlight: Annotated[str, option(PICTURE, _HIGHLIGHT_HELP, metavar="PATTERN")] = ""
     direction: Annotated[Literal["vertical", "horizontal"], option(PICTURE, "Which way data flows.")] = "vertical"
-    theme: Annotated[Literal["light", "dark"], option(PICTURE, "Colours for light or dark paper.")] = "light"
-    output: Annotated[str, option("Output", _OUTPUT_HELP, "--output", "-o", metavar="FILE")] = ""
+    output: Annotated[str, option(OUTPUT, _OUTPUT_HELP, "--output", "-o", metavar="FILE")] = ""
 
     def check(self) -> None:
         """Refuse what can be refused before torch is imported.
@@ -55,8 +56,8 @@ class GraphOptions(TwinOptions):
             UsageError: options contradict each other.
         """
         super().check()
-        if self.control:
-            raise UsageError("--control is for figures: a picture shows one twin")
+        if self.control and self.view == "diff":
+            raise UsageError("--view diff shows what differs between two networks: leave out --control")
         if self.csp and self.against:
             raise UsageError("--csp and --against contradict each other: a picture compares two networks")
         if self.output.lower().endswith((".html", ".htm")) and (
@@ -115,7 +116,7 @@ def _picture(
         against=against,
         view=view,
         level=options.level,
-        metrics=(*DRAWN, "gradients") if options.color_by == "gradients" else DRAWN,
+        metrics=(*DRAWN, options.color_by) if options.color_by and options.color_by not in DRAWN else DRAWN,
         highlight=options.highlight,
     )
     look = Look(options.theme, options.direction, options.color_by)

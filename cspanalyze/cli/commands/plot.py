@@ -17,8 +17,8 @@ Kind = Literal[
 ]
 Theme = Literal["light", "dark"]
 _MODEL_HELP = (
-    "As for the other commands, or a saved FILE.json, or for --kind pareto the FILE.csv of a sweep. The user's .py "
-    "file is EXECUTED."
+    "As for the other commands, or a saved FILE.json, or for --kind pareto the FILE.csv or FILE.json of a sweep. The "
+    "user's .py file is EXECUTED."
 )
 _KIND_HELP = (
     "bars by stage or module; depth: layer after layer and their sum; icicle and treemap of the module tree; roofline "
@@ -26,7 +26,8 @@ _KIND_HELP = (
     "of gradients; pareto front of a sweep."
 )
 _PROFILE_HELP = "Hardware, as for `cio`: jetson_tx2, a100_40gb ... Default jetson_tx2."
-_METRIC_HELP = "What is drawn: macs, params, cio, fused_bytes ... Default macs."
+_METRIC_HELP = "What is drawn: macs, params, cio, fused_bytes, traffic_bytes ... Default macs."
+OF_A_CHIP = ("traffic_bytes", "write_back_bytes")
 _OUTPUT_HELP = (
     "Write to FILE; its suffix picks the format: .html .png .svg .pdf for the plot, .txt for bars of text, .json .csv "
     ".md .tex for its figures."
@@ -61,12 +62,14 @@ class PlotOptions(TwinOptions):
             raise UsageError("--depth needs --by module, and at least 1")
         if (self.x or self.y) and self.kind != "pareto":
             raise UsageError("--x and --y choose columns of a sweep: add --kind pareto")
-        if self.profile and self.kind not in ("roofline", "capacity"):
+        if self.profile and self.kind not in ("roofline", "capacity") and self.metric not in OF_A_CHIP:
             raise UsageError("--profile names the hardware of a roofline or a cache: add --kind roofline or capacity")
         if self.width < 100:
             raise UsageError(f"--width {self.width} is not possible: expected at least 100")
-        if self.kind == "pareto" and not self.model.lower().endswith(".csv"):
-            raise UsageError(f"--kind pareto draws the rows of a sweep: give its FILE.csv instead of {self.model}")
+        if self.kind == "pareto" and not self.model.lower().endswith((".csv", ".json")):
+            raise UsageError(
+                f"--kind pareto draws the rows of a sweep: give its FILE.csv or FILE.json instead of {self.model}"
+            )
         if self.kind == "gamma" and not self.csp and not self.model.lower().endswith(".json"):
             raise UsageError("--kind gamma draws the CSP twin: add --csp to ask for one")
 

@@ -3,29 +3,28 @@
 import contextlib
 import sys
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cspanalyze.cli.destination import destination
 from cspanalyze.cli.execution import csp_of, request_of
-from cspanalyze.cli.options import CSP, TwinOptions, option
+from cspanalyze.cli.options import CSP, OUTPUT, PICTURE, PictureOptions, option
 from cspanalyze.cli.waiting import waiting
 from cspanalyze.errors import UsageError
 
 EPILOG = "Example: cspanalyze schematic densenet121 --stage 1 --csp -o densenet121.svg"
-PICTURE = "Picture"
-_OUTPUT_HELP = "Write to FILE.svg (a picture) or FILE.json. Without it the SVG goes to standard output."
+_OUTPUT_HELP = "Write to FILE: .svg .png .pdf, or .json. Without it the SVG goes to standard output."
+_FORMATS = (".svg", ".png", ".pdf", ".json")
 
 
 @dataclass(frozen=True)
-class SchematicOptions(TwinOptions):
+class SchematicOptions(PictureOptions):
     """Options of `schematic`."""
 
     stage: Annotated[str, option(PICTURE, "Stage to draw: its number or name.")] = "1"
     every_fusion: Annotated[
         bool, option(CSP, "The twin in each of the three fusions, as in the paper's Figure 3.", "--every-fusion")
     ] = False
-    theme: Annotated[Literal["light", "dark"], option(PICTURE, "Colours for light or dark paper.")] = "light"
-    output: Annotated[str, option("Output", _OUTPUT_HELP, "--output", "-o", metavar="FILE")] = ""
+    output: Annotated[str, option(OUTPUT, _OUTPUT_HELP, "--output", "-o", metavar="FILE")] = ""
 
     def check(self) -> None:
         """Refuse what can be refused before torch is imported.
@@ -34,14 +33,12 @@ class SchematicOptions(TwinOptions):
             UsageError: options contradict each other.
         """
         super().check()
-        if self.control:
-            raise UsageError("--control is for figures: a picture shows one twin")
         if self.every_fusion and not self.csp:
             raise UsageError("--every-fusion draws the CSP twin: add --csp to ask for one")
         if self.every_fusion and self.fusion:
             raise UsageError(f"--every-fusion and --fusion {self.fusion} contradict each other")
         if self.format not in ("", "json"):
-            raise UsageError(f"a schematic is a picture: --{self.format} is not possible, only SVG and JSON are")
+            raise UsageError(f"a schematic is a picture: --{self.format} is not possible, only pictures and JSON are")
 
 
 def run(options: SchematicOptions) -> None:
@@ -68,12 +65,12 @@ def run(options: SchematicOptions) -> None:
 
         target.write(json.dumps(schematic_to_json(drawn), indent=2, ensure_ascii=False) + "\n")
         return
-    from cspanalyze.renderers.pictures.schematic import render_schematic
+    from cspanalyze.renderers.pictures.schematic import render_schematic_as
 
-    target.write(render_schematic(drawn, options.theme))
+    target.write(render_schematic_as(drawn, "svg" if target.path is None else target.format, options.theme))
 
 
 def _format_of(suffix: str) -> str:
-    if suffix.lower() not in (".svg", ".json"):
-        raise UsageError(f"a schematic is written as .svg or .json, not as {suffix}")
+    if suffix.lower() not in _FORMATS:
+        raise UsageError(f"a schematic is written as {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}, not as {suffix}")
     return suffix.lower()[1:]

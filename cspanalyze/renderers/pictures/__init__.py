@@ -10,8 +10,9 @@ from cspanalyze.diagrams.record import Diagram, diagram_to_json
 from cspanalyze.errors import UsageError
 from cspanalyze.renderers import FORMATS, Style, format_of_suffix, render_document
 from cspanalyze.renderers.pictures import graphviz
-from cspanalyze.renderers.pictures.dot import Direction, Look, render_dot, too_large
+from cspanalyze.renderers.pictures.dot import render_dot, too_large
 from cspanalyze.renderers.pictures.labelling import uncrossed
+from cspanalyze.renderers.pictures.look import Direction, Look
 from cspanalyze.renderers.pictures.palette import Theme
 
 __all__ = ["PICTURES", "Direction", "Look", "Theme", "picture_format", "render_diagram"]
@@ -54,7 +55,7 @@ def render_diagram(diagram: Diagram, format: str, look: Look, style: Style) -> s
     if format in graphviz.FORMATS:
         quick = too_large(diagram)
         if diagram.frames and not quick and look.direction == "vertical":
-            look = replace(look, labelled_right=uncrossed(diagram, look))
+            look = replace(look, labels=uncrossed(diagram, look))
         return graphviz.draw(lambda plain: render_dot(diagram, replace(look, quick=plain)), format, quick=quick)
     if format == "dot":
         return render_dot(diagram, replace(look, quick=too_large(diagram)))

@@ -20,8 +20,9 @@ _PNG_DPI = 160
 _BUNDLED = (
     "import sys, pygraphviz\n"
     "graph = pygraphviz.AGraph(string=sys.stdin.buffer.read().decode())\n"
-    "sys.stdout.buffer.write(graph.draw(format=sys.argv[1], prog='dot', args=sys.argv[2]))"
+    "sys.stdout.buffer.write(graph.draw(format=sys.argv[1], prog=sys.argv[2], args=sys.argv[3]))"
 )
+_PINNED = "nop2"  # the layout in which everything stays where it is
 
 
 def available() -> bool:
@@ -47,13 +48,22 @@ def draw(dot: Callable[[bool], str], format: str, *, quick: bool = False) -> byt
     )
 
 
-def _run(dot: str, format: str, seconds: float) -> bytes:
+def draw_pinned(dot: str, format: str) -> bytes:
+    """The picture of a graph whose shapes and lines have their places already.
+
+    Raises:
+        OutputError: there is no Graphviz, or it fails.
+    """
+    return _run(dot, format, sum(_SECONDS), _PINNED)
+
+
+def _run(dot: str, format: str, seconds: float, layout: str = "dot") -> bytes:
     program = shutil.which("dot")
     density = f"-Gdpi={_PNG_DPI}" if format == "png" else ""
     if program is not None:
-        command = [program, f"-T{format}", *filter(None, [density])]
+        command = [program, f"-K{layout}", f"-T{format}", *filter(None, [density])]
     elif find_spec("pygraphviz") is not None:
-        command = [sys.executable, "-c", _BUNDLED, format, density]
+        command = [sys.executable, "-c", _BUNDLED, format, layout, density]
     else:
         raise OutputError("there is no Graphviz to draw with: pip install 'pygraphviz>=2'")
     done = subprocess.run(

@@ -11,8 +11,8 @@ from cspanalyze.renderers.figures import figure
 from cspanalyze.renderers.grid import Block, Cell, Column, Document, Grid, Line
 from cspanalyze.renderers.pictures.wording import badge
 
-_TITLES: dict[Metric, str] = {"traffic": "fused bytes", "gradients": "gradient reuse"}
-_UNITS: dict[Metric, str] = {"macs": "MAC", "cio": "elements", "traffic": "B"}
+_TITLES: dict[Metric, str] = {"bytes": "fused bytes", "traffic": "cache-model bytes", "gradients": "gradient reuse"}
+_UNITS: dict[Metric, str] = {"macs": "MAC", "cio": "elements", "bytes": "B", "traffic": "B"}
 
 
 def diagram_document(diagram: Diagram) -> Document:

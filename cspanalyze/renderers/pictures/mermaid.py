@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cspanalyze.diagrams.record import Diagram, Edge, Metric, Node
-from cspanalyze.renderers.pictures.dot import Direction
+from cspanalyze.renderers.pictures.look import Direction
 from cspanalyze.renderers.pictures.palette import PALETTES, Paint, Theme
 from cspanalyze.renderers.pictures.wording import badge, cost_line, scale, whole_of
 

@@ -46,6 +46,19 @@ def render_schematic(schematic: Schematic, theme: Theme = "light") -> str:
     ) + "\n"  # fmt: skip
 
 
+def render_schematic_as(schematic: Schematic, format: str, theme: Theme = "light") -> str | bytes:
+    """The schematic as `svg`, or drawn by Graphviz as `png` or `pdf`.
+
+    Raises:
+        OutputError: there is no Graphviz, or it fails.
+    """
+    from cspanalyze.renderers.pictures.graphviz import draw_pinned
+    from cspanalyze.renderers.pictures.pinned import pinned_dot
+
+    svg = render_schematic(schematic, theme)
+    return svg if format == "svg" else draw_pinned(pinned_dot(svg), format)
+
+
 def _arrowhead(name: str, size: int, colour: str) -> str:
     return (
         f'<marker id="{name}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="{size}" markerHeight="{size}" '

@@ -12,10 +12,12 @@ from typing import Any
 
 from cspanalyze.diagrams.outline import Outline
 from cspanalyze.diagrams.record import Metric
-from cspanalyze.renderers.pictures.dot import Direction
+from cspanalyze.renderers.pictures.look import Direction
 from cspanalyze.renderers.pictures.palette import FAMILY, PALETTES, Theme
-from cspanalyze.renderers.pictures.wording import METRIC_WORDS
+from cspanalyze.renderers.pictures.wording import IN_BYTES, METRIC_WORDS
 
+_SCRIPTS = ("words.js", "networks.js", "bypasses.js", "dot.js", "drawing.js", "table.js", "actions.js", "start.js")
+"""What becomes one script, in this order."""
 _EXPORTS = re.compile(r"export\s*\{[^}]*?(\w+) as Graphviz\b[^}]*\};?")
 
 
@@ -25,7 +27,7 @@ def render_page(
     direction: Direction = "vertical",
     colour_by: Metric | None = None,
 ) -> str:
-    """The page for one network, or for two beside each other."""
+    """The page for one network, or for several beside each other."""
     title = " | ".join(outline.title for outline in outlines)
     parts = {
         "title": escape(title),
@@ -34,7 +36,7 @@ def render_page(
         "data": _embedded(_data(outlines, direction, colour_by)),
         # A module exports; one in a page cannot be imported from, so the class is handed over as a global name.
         "graphviz": _EXPORTS.sub(r"globalThis.Graphviz = \1;", _part("wasm-graphviz.js")),
-        "script": _part("page.js"),
+        "script": "\n".join(map(_part, _SCRIPTS)),
     }
     return re.sub(r"@(\w+)@", lambda found: parts.get(found[1], found[0]), _part("page.html"))
 
@@ -44,19 +46,25 @@ def _part(name: str) -> str:
 
 
 def _data(outlines: Sequence[Outline], direction: Direction, colour_by: Metric | None) -> dict[str, Any]:
-    first, second = (outlines[0].title, outlines[-1].title)
-    named_alike = second.startswith(first)
     return {
         "networks": [_network(outline) for outline in outlines],
         "metrics": [figure.metric for figure in outlines[0].totals],
         "words": METRIC_WORDS,
+        "bytes": IN_BYTES,
         "families": FAMILY,
         "palettes": {theme: _palette(theme) for theme in PALETTES},
         "colour": colour_by or "",
         "direction": "TB" if direction == "vertical" else "LR",
-        "first": "base" if named_alike and first != second else first,
-        "second": second.removeprefix(first).split(",")[0].strip() or second if named_alike else second,
+        "names": _names([outline.title for outline in outlines]),
     }
+
+
+def _names(titles: Sequence[str]) -> list[str]:
+    """The heads of columns: `base` and what the others are called behind its name, where all begin with it."""
+    first, *others = titles
+    if not others or not all(title.startswith(f"{first} ") for title in others):
+        return [*titles]
+    return ["base", *(title.removeprefix(first).split(",")[0].strip() for title in others)]
 
 
 def _network(outline: Outline) -> dict[str, Any]:

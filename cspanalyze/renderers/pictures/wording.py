@@ -10,10 +10,14 @@ from cspanalyze.renderers.figures import UNKNOWN, change, figure
 from cspanalyze.results import Number
 
 METRIC_WORDS: Mapping[Metric, str] = {
-    "macs": "MACs", "params": "params", "cio": "CIO elements", "traffic": "traffic (fused bytes)",
-    "gradients": "gradient reuse",
+    "macs": "MACs", "params": "params", "cio": "CIO elements", "bytes": "fused bytes",
+    "traffic": "cache-model bytes", "gradients": "gradient reuse",
 }  # fmt: skip
-SHORT: Mapping[Metric, str] = {"macs": "MACs", "params": "params", "cio": "CIO", "traffic": "B", "gradients": "reuse"}
+SHORT: Mapping[Metric, str] = {
+    "macs": "MACs", "params": "params", "cio": "CIO", "bytes": "fused bytes", "traffic": "traffic",
+    "gradients": "reuse",
+}  # fmt: skip
+IN_BYTES: tuple[Metric, ...] = ("bytes", "traffic")
 
 
 def amount(figure_: Figure) -> str:
@@ -23,10 +27,23 @@ def amount(figure_: Figure) -> str:
         return "" if value is None else f"reuse ×{value:.1f}".removesuffix(".0")
     if value is None:
         return f"{UNKNOWN} {SHORT[figure_.metric]}"
+    if figure_.metric in IN_BYTES:
+        return in_bytes(value)
     text = short(value)
-    if figure_.metric == "traffic":
-        return f"{text}B" if text[-1].isalpha() else f"{text} B"
     return f"CIO {text}" if figure_.metric == "cio" else f"{text} {SHORT[figure_.metric]}"
+
+
+def in_bytes(value: Number) -> str:
+    """An amount of bytes: `218 MB`, `35 B`."""
+    text = short(value)
+    return f"{text}B" if text[-1].isalpha() else f"{text} B"
+
+
+def exactly(figure_: Figure) -> str:
+    """A figure in full with what it is: `MACs 118,013,952`, `fused bytes 3,853,568 B`."""
+    value = figure_.value
+    text = UNKNOWN if value is None else f"×{value:.2f}" if figure_.metric == "gradients" else f"{value:,}"
+    return f"{METRIC_WORDS[figure_.metric]} {text}{' B' if figure_.metric in IN_BYTES and value is not None else ''}"
 
 
 def short(value: Number) -> str:
@@ -84,7 +101,9 @@ def badge(part: Node | Frame) -> str:
 
 
 def summary(diagram: Diagram) -> str:
-    """Input size and totals in one line."""
+    """Input size and totals in one line; "" for more than two networks, whose frames say it."""
+    if any(len(row) > 2 for row in diagram.rows):
+        return ""
     parts = [f"input {diagram.subtitle}"] if diagram.subtitle else []
     parts += [_with_delta(f) for f in diagram.totals if f.metric in ("macs", "params", "cio")]
     return "   ·   ".join(parts)

@@ -22,7 +22,7 @@ from cspanalyze.renderers.plots.kinds import (
     pareto_plot,
     roofline_plot,
 )
-from cspanalyze.renderers.plots.look import Theme, template
+from cspanalyze.renderers.plots.look import Theme, fit_title, template
 from cspanalyze.renderers.plots.static import picture
 from cspanalyze.results import Comparison, Record, Report
 from cspanalyze.saved import named
@@ -56,6 +56,7 @@ class Plotted:
             OutputError: the browser that draws it fails.
         """
         self.figure.layout.template = template(theme)
+        fit_title(self.figure, width)
         return picture(self.figure, suffix, width)
 
 

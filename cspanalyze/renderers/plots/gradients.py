@@ -34,7 +34,8 @@ def overlap(records: Sequence[GradientRecord], title: str = "Shared gradient sou
                 f"yaxis{axis}": {"scaleanchor": f"x{axis}", "constrain": "domain"},
             }
         )
-    return titled(drawn, title, height=560)
+    # Squares: the more stand side by side, the lower they are.
+    return titled(drawn, title, height=560 if len(records) < 3 else 430)
 
 
 def raster(records: Sequence[GradientRecord], title: str = "Gradient timestamps") -> go.Figure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ SCALE = ("#e9f0f6", "#a5cdea", "#3b8fc9", "#00568f", "#02243d")
 """For amounts, none to most: one hue, darker all the way, so that it reads the same in grey."""
 ORDER = ("#6b86cc", "#55a6cb", "#6cc5ab", "#b5dc8c", "#f6e58d")
 """For places in a row, first to last: lighter all the way, and light enough for text on it."""
+
+_TOP, _LINE, _SIGN = 84, 21, 9.0
+"""Pixels above a plot, of a line of its title, and of a sign of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ def template(theme: Theme) -> go.layout.Template:
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "title": {"text": ""}},
         "hoverlabel": {"font": {"family": FONT}, "align": "left"},
         "hovermode": "closest",
-        "margin": {"l": 60, "r": 20, "t": 84, "b": 50},
+        "margin": {"l": 60, "r": 20, "t": _TOP, "b": 50},
         "colorway": [each.colour for each in CUES],
         "bargap": 0.25,
     }
@@ -84,6 +88,15 @@ def titled(figure: go.Figure, title: str, *, height: int = 420) -> go.Figure:
     """The figure with its title and size, on light ground."""
     figure.update_layout(title_text=plain(title), template=template("light"), height=height)
     return figure
+
+
+def fit_title(figure: go.Figure, width: int) -> None:
+    """Break a title that is longer than a picture of `width` pixels is wide, and make room for its lines above."""
+    lines = wrap(figure.layout.title.text or "", max(24, int((width - 90) / _SIGN)))
+    if len(lines) > 1:
+        top = figure.layout.margin.t or figure.layout.template.layout.margin.t or _TOP
+        more = _LINE * (len(lines) - 1)
+        figure.update_layout(title={"text": "<br>".join(lines), "pad": {"t": 22}}, margin_t=top + more)
 
 
 def plain(text: str) -> str:
