@@ -26,8 +26,8 @@ def test_the_reason_of_an_increase_is_what_the_preset_adds(comparison: Compariso
     paper = replace(first, preset="paper", bypass_channels=64, block_channels=64)
     summary, _ = conclusions(replace(comparison, changes=(paper, second)))
     assert (
-        "because the convolutions that enter and split the stages (preset paper), the transitions and two parts of full "
-        "width in layer1 take more than the narrower blocks save"
+        "because the convolutions that enter and split the stages (preset paper), the transitions and two parts of "
+        "full width in layer1 take more than the narrower blocks save"
     ) in summary
 
 
