@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from cspanalyze.errors import CspError
@@ -71,6 +72,30 @@ def expression(op: OpNode, graph: ModelGraph, name: Name) -> str:
     if plain in _FUNCTIONS:
         return f"F.{plain}({', '.join(given)})"
     return _operator(op, given)
+
+
+def nested(output: Any, names: Iterator[str], where: str = "output") -> str:
+    """The expression for lists, tuples and dicts of tensors, nested like `output`; `names` are the tensors' in order.
+
+    Raises:
+        CspError: something else is in it; the message says where.
+    """
+    kind = type(output)
+    if hasattr(output, "shape"):
+        return next(names)
+    if kind in (list, tuple):
+        items = [nested(item, names, f"{where}[{at}]") for at, item in enumerate(output)]
+        inner = ", ".join(items)
+        return f"[{inner}]" if kind is list else f"({inner},)" if len(items) == 1 else f"({inner})"
+    if kind in (dict, OrderedDict) and all(isinstance(key, str | int) for key in output):
+        items = [f"{key!r}: {nested(item, names, f'{where}[{key!r}]')}" for key, item in output.items()]
+        return f"{{{', '.join(items)}}}"
+    if output is None or kind in (bool, int, float, str):
+        return repr(output)
+    raise CspError(
+        f"the network makes a {kind.__name__} as its {where}, which source that needs nothing but torch cannot make: "
+        "write weights (.pt) instead"
+    )
 
 
 def first_only(op: OpNode) -> bool:

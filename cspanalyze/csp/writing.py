@@ -6,12 +6,13 @@ import inspect
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
 from cspanalyze.csp.class_text import MARK, PART, ClassText, Made, identifier
 from cspanalyze.csp.stage import CSPStage
-from cspanalyze.csp.statements import expression, first_only
+from cspanalyze.csp.statements import expression, first_only, nested
 from cspanalyze.errors import CspError
 from cspanalyze.graph import UPDATE, ModelGraph, ModuleCall, OpNode
 
@@ -22,22 +23,23 @@ _WEIGHTS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracke
 _NAMES = ("y", "z", *(f"y{number}" for number in range(2, 400)))
 
 
-def source_of(model: nn.Module, graph: ModelGraph, heading: str) -> str:
+def source_of(model: nn.Module, graph: ModelGraph, heading: str, output: Any = None) -> str:
     """Source of a module whose class has the name of the model's, with its module names, so that weights fit.
 
     Classes are made from the trace in inference mode: what a module does only in training is in the source where it is
     one of torch's own layers (dropout, batch norm); a module of others that does nothing in inference is refused if it
-    would do something in training.
+    would do something in training. What `output`, the model's in that trace, is nested in, the source's is nested in
+    too; without it several tensors are a tuple. Hooks are seen only as far as they compute inside a module.
 
     Raises:
-        CspError: a module or an operation can not be written down.
+        CspError: a module, an operation or the output can not be written down.
     """
-    return _Writer(model, graph).text(heading)
+    return _Writer(model, graph, output).text(heading)
 
 
 class _Writer:
-    def __init__(self, model: nn.Module, graph: ModelGraph) -> None:
-        self._model, self._graph = model, graph
+    def __init__(self, model: nn.Module, graph: ModelGraph, output: Any) -> None:
+        self._model, self._graph, self._output = model, graph, output
         self._modules = dict(model.named_modules())
         self._children: dict[int, list[ModuleCall]] = {}
         self._calls: dict[str, ModuleCall] = {}
@@ -221,7 +223,10 @@ class _Writer:
             if variables.is_read_after(item, at):
                 targets = variables.assign(item, at)
                 made.forward += [f"{', '.join(targets)} = {text}"] if targets != [text] else []
-        made.forward.append(f"return {', '.join(map(name, call.outputs))}")
+        if path or self._output is None:
+            made.forward.append(f"return {', '.join(map(name, call.outputs))}")
+        else:
+            made.forward.append(f"return {nested(self._output, map(name, call.outputs))}")
         self._head(call, made)
 
     def _head(self, call: ModuleCall, made: Made) -> None:

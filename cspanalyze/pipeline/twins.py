@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Mapping
 from dataclasses import fields
@@ -13,6 +14,7 @@ from cspanalyze.pipeline.networks import HALF, Csp, loaded_of
 
 if TYPE_CHECKING:
     from torch import nn
+    from torch.export import ExportedProgram
 
     from cspanalyze.csp import CspTwin
     from cspanalyze.pipeline.networks import Network
@@ -28,7 +30,8 @@ def twin_file(
     """The content of a file that holds the twin.
 
     `.py` is plain PyTorch source with the twin's module names, proven by running it with the twin's weights; `.pt` the
-    twin's `state_dict`; `.pt2` a program of `torch.export`, in inference mode and for these input shapes. Weights are
+    twin's `state_dict`; `.pt2` a program of `torch.export`, in inference mode and for these input shapes, but for any
+    batch size where torch.export can show that the network does not depend on it. Weights are
     drawn anew or cut out of the network's own, as `csp.init` says. Other arguments as for `compare`.
 
     Raises:
@@ -48,11 +51,31 @@ def twin_file(
         torch.save(twin.state_dict(), file)
     else:
         try:
-            torch.export.save(torch.export.export(twin, held.args, dict(held.kwargs)), file)
+            torch.export.save(_exported(twin, held), file)
         except Exception as error:  # whatever torch.export raises for a foreign forward
             said = str(error).strip().partition("\n")[0]
             raise CspError(f"torch.export cannot export this twin: {said or type(error).__name__}") from error
     return file.getvalue()
+
+
+def _exported(twin: nn.Module, network: Loaded) -> ExportedProgram:
+    """The twin as a program: of any batch size if it can be, else of the one that it was traced with."""
+    import torch
+    from torch.export import Dim, ShapesCollection, export
+
+    tensors = [each for each in (*network.args, *network.kwargs.values()) if isinstance(each, torch.Tensor)]
+    batches = {each.shape[0] if each.dim() else 0 for each in tensors}
+    if len(tensors) == len(network.args) + len(network.kwargs) and len(batches) == 1 and batches != {0}:
+        # Export takes a size of 1 for a constant, so that one image is shown to it twice.
+        args = [torch.cat((each, each)) for each in network.args]
+        kwargs = {name: torch.cat((each, each)) for name, each in network.kwargs.items()}
+        shapes = ShapesCollection()  # type: ignore[no-untyped-call]
+        for each in (*args, *kwargs.values()):
+            shapes[each] = {0: Dim("batch")}
+        with contextlib.suppress(Exception):  # whatever torch.export raises where the batch size matters
+            dynamic = shapes.dynamic_shapes(twin, tuple(args), kwargs)  # type: ignore[no-untyped-call]
+            return export(twin, tuple(args), kwargs, dynamic_shapes=dynamic)
+    return export(twin, network.args, dict(network.kwargs))
 
 
 def _twin(network: Loaded, csp: Csp) -> CspTwin:
@@ -68,7 +91,10 @@ def _source(network: Loaded, csp: Csp) -> str:
 
     held = _with_numbers(network) or network  # the numbers of constants go into the source
     twin = _twin(held, csp)
+    outputs: list[Any] = []
+    handle = twin.model.register_forward_hook(lambda module, given, made: outputs.append(made))
     graph = trace(twin.model, *held.args, kwargs=held.kwargs)
+    handle.remove()
     presets = " and ".join(dict.fromkeys(change.preset for change in twin.changes if not change.skipped))
     what = "The control" if csp.control else "The Cross Stage Partial twin"
     gamma = 0 if csp.control else csp.gamma
@@ -76,7 +102,7 @@ def _source(network: Loaded, csp: Csp) -> str:
         f"{what} of {network.name}: gamma {gamma:g}, fusion {csp.fusion}, preset {presets}.\n\n"
         f"Written by cspanalyze {__version__} from a trace with input {', '.join(network.inputs)}.\n"
     )
-    text = source_of(twin.model, graph, heading)
+    text = source_of(twin.model, graph, heading, outputs[-1])
     _prove(text, twin.model, network, csp)
     return text
 
@@ -90,6 +116,7 @@ def _prove(text: str, twin: nn.Module, network: Loaded, csp: Csp) -> None:
     import torch
 
     from cspanalyze.tracing import building
+    from cspanalyze.tracing.values import tensors_in
 
     scope: dict[str, Any] = {"__name__": "twin"}
     held = _with_numbers(network)
@@ -109,11 +136,15 @@ def _prove(text: str, twin: nn.Module, network: Loaded, csp: Csp) -> None:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             args = [torch.randn_like(each) if each.is_floating_point() else each for each in held.args]
             expected, found = (each(*args, **held.kwargs) for each in (model, made))
-        torch.testing.assert_close(found, expected, rtol=_TOLERANCE, atol=_TOLERANCE)
+        # What they are nested in was written from the twin's own output.
+        torch.testing.assert_close(tensors_in(found), tensors_in(expected), rtol=_TOLERANCE, atol=_TOLERANCE)
     except CspError:
         raise
     except Exception as error:  # whatever the source raises
         said = str(error).strip().partition("\n")[0]
+        hooked = [path for path, each in twin.named_modules() if each._forward_hooks or each._forward_pre_hooks]
+        if hooked:
+            said = f"{', '.join(hooked)} {'has a hook' if len(hooked) == 1 else 'have hooks'}, which it would not have"
         raise CspError(f"this twin cannot be written as source that does the same: {said}") from error
 
 

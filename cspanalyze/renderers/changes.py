@@ -33,5 +33,5 @@ def _csv(record: StageChanges) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, [field.name for field in fields(StageChange)], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(change) for change in record.changes)
+    writer.writerows({**asdict(change), "modules": " ".join(change.modules)} for change in record.changes)
     return text.getvalue()

@@ -91,3 +91,71 @@ def test_files(tmp_path: Path) -> None:
     image = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         torch.testing.assert_close(program(image), made.eval()(image))
+
+
+class Nested(nn.Module):
+    """Two blocks that use one layer twice, and outputs in a dict."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 32, 3)
+        self.body = nn.Sequential(Twice(), Twice())
+        self.head = nn.Linear(32, 5)
+
+    def forward(self, x: torch.Tensor) -> dict[str, Any]:
+        features = self.body(self.stem(x))
+        return {"maps": [features], "logits": self.head(features.mean((2, 3))), "none": None}
+
+
+class Twice(nn.Module):
+    """A block that runs one convolution two times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.last = nn.Conv2d(32, 32, 3, padding=1), nn.Conv2d(32, 32, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        made: torch.Tensor = x + self.last(self.conv(self.conv(x).relu()).relu())
+        return made
+
+
+def test_outputs_are_nested_alike_and_layers_used_twice_are_written_once() -> None:
+    text = twin_file(Nested(), ".py", torch.rand(1, 3, 10, 10)).decode()
+    assert "return {'maps': [x], 'logits': y, 'none': None}" in text
+    assert text.count("self.conv(") == 2
+    made: Any = _read(text, "Nested")
+    outputs = made(torch.rand(3, 3, 12, 12))
+    assert (outputs["maps"][0].shape, outputs["logits"].shape) == ((3, 32, 10, 10), (3, 5))
+
+
+def test_what_source_cannot_show_is_named() -> None:
+    model: Any = Nested()
+    model.body[1].register_forward_pre_hook(lambda module, given: (given[0] + 1,))
+    assert "x = x + 1" in twin_file(model, ".py", torch.rand(1, 3, 10, 10)).decode()  # inside a module it can be shown
+    model.body[0].register_forward_hook(lambda module, given, made: made.exp())  # between those of a sequence not
+    with pytest.raises(CspError, match=r"body.part2.0.0, body.part2.0.1 have hooks, which it would not have"):
+        twin_file(model, ".py", torch.rand(1, 3, 10, 10))
+
+    class Odd(Nested):
+        def forward(self, x: torch.Tensor) -> dict[str, Any]:
+            return {"all": {1.5: super().forward(x)["logits"]}}
+
+    with pytest.raises(CspError, match=r"makes a dict as its output\['all'\], which source that needs nothing but tor"):
+        twin_file(Odd(), ".py", torch.rand(1, 3, 10, 10))
+
+
+def test_an_exported_twin_takes_any_batch(tmp_path: Path) -> None:
+    (tmp_path / "twin.pt2").write_bytes(twin_file(Nested(), ".pt2", torch.rand(1, 3, 10, 10)))
+    program = torch.export.load(tmp_path / "twin.pt2").module()
+    for batch in (1, 3):
+        assert program(torch.rand(batch, 3, 10, 10))["logits"].shape == (batch, 5)
+
+
+def test_a_batch_that_the_network_knows_stays(tmp_path: Path) -> None:
+    class Fixed(Nested):
+        def forward(self, x: torch.Tensor) -> dict[str, Any]:
+            return super().forward(x[:1].reshape(1, 3, 10, 10))
+
+    (tmp_path / "twin.pt2").write_bytes(twin_file(Fixed(), ".pt2", torch.rand(1, 3, 10, 10)))
+    program = torch.export.load(tmp_path / "twin.pt2").module()
+    assert program(torch.rand(1, 3, 10, 10))["logits"].shape == (1, 5)
