@@ -285,3 +285,15 @@ def test_a_module_is_measured_as_it_is() -> None:
     record = measure_gradients(model, torch.empty(6, 3, 32, 32), measuring=Measuring(draws=2))
     assert "the weights are those given: draws differ in their batch alone" in record.notes
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_measured_gradients_are_drawn_and_shown_again(run: Any, folder: Any) -> None:
+    run(*MEASURED[:-1], "1", "-o", "measured.json")
+    assert run("plot", "measured.json", "--kind", "similarity", "-o", "map.html").code == 0
+    page = (folder / "map.html").read_text()
+    assert "layers of densenet121" in page
+    assert "stage2" in page
+    assert run("render", "measured.json").out.startswith("Measured gradients of densenet121")
+    refused = run("plot", "measured.json")
+    assert (refused.code, "--kind similarity" in refused.err) == (2, True)
+    assert "FILE.json" in run("plot", "resnet18", "--kind", "similarity").err
