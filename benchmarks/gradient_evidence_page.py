@@ -232,7 +232,7 @@ DEFINITIONS: Sequence[Sequence[str]] = (
     ("gradient reuse", "M(s); mean T_c/U_c, largest max M"),
     ("copy factor", "(G + copies)/G; G = input channels with a trainable source, the input part of CIO by channels"),
     ("gradient sources", "R(i) = layers that read any channel of layer i, and the loss"),
-    ("source overlap", "Jaccard index of R(i) and R(j)"),
+    ("source overlap", "Jaccard index of R(i) and R(j); of a stage or network the mean over pairs of its layers"),
     ("gradient timestamps", "TS(i) = lengths of paths from the loss to layer i, in layers"),
     ("gradient path polynomial", "P_i(z) = [i feeds the loss] z + z sum of P_k(z) over the layers k that read i"),
     ("longest shortest gradient path", "max over i of min TS(i)"),
@@ -297,6 +297,13 @@ mechanism: dense ones read channels again (CIO pays for it, copy factor 1), resi
 every summand (free in CIO, copy factor above 1). T, U and D depend on how channels fall into slices and on what counts
 as a layer (a bottleneck dilutes D; `--unit` joins layers); T_c, U_c and D_c depend on the latter alone.
 
+Gradient stops at `detach()`, at `torch.no_grad()` and its like, at integers, comparisons and rounding. A layer that no
+output depends on otherwise has no weight update: it makes no terms, and a note names it. The loss is one, and depends
+on every element of all floating-point outputs, however many heads there are: to measure one head, wrap the network in
+a module that returns that one. Frozen layers (`requires_grad` False) pass gradient on and count like others, which a
+note says too: the figures are of the architecture, not of one way to fine-tune it; `--after-training` leaves them as
+they are.
+
 ### Closed forms
 
 One convolution a unit, the block's input made by one layer, readers in the block. The tests compare every form with the
@@ -315,6 +322,9 @@ contributions add up to every layer's gradient (tested). Functional convolutions
 are found in autograd's own graph.
 
 {measured}
+
+Stages are measured by themselves as well: D_emp, cosine and coherence of the gradient that a stage's own layers send,
+and the mean similarity of its layers, beside those of the twin and the control, with paired differences.
 
 Every figure is a mean over seeded draws of weights and batch with its 95 % t-interval; networks of one draw share the
 seed and the batch, and differences are paired. A norm whose scale starts at 0 lets no gradient into its branch: such
@@ -351,15 +361,19 @@ Paired differences, in bold where the interval leaves out 0:
   one training as if it were all.
 * Several intervals are looked at here; one in twenty leaves out 0 by chance.
 * Networks of different depth: compare D, D_c, D_emp and mean similarities, not Vendi scores.
-* Operations without an exact rule unite what they read, and are listed below the table. Regions under
-  `torch.no_grad()` leave no mark in the trace and are followed like any other. Several heads count as one loss.
+* Operations without an exact rule unite what they read, and are listed below the table. A product of two activations
+  (attention) passes gradient from every channel to every channel, which is an upper bound.
+* Several heads count as one loss. Where a training weighs or detaches them, contributions differ from those here.
+* A recurrent layer is one layer in the structure, all of its time steps and directions together; autograd
+  differentiates them one by one, so networks with one are not measured.
 * The samples are taken to be the first dimension. Layers that hold something else there have no similarity.
 * Reentrant activation checkpointing hides layers from autograd's graph, and is refused.
 
 ## Cost
 
 Processor time of one thread; the structure's cost is linear in the number of edges (pairs of a layer and one that reads
-it). "Measured" is a forward pass, the observed backward pass, and four small ones for the signal-to-noise ratio.
+it); only source overlap compares layers in pairs, as bit sets. "Measured" is a forward pass, the observed backward
+pass, and four small ones for the signal-to-noise ratio.
 
 {cost}
 """

@@ -32,7 +32,7 @@ def render_equations(equations: StageEquations, format: str, style: Style) -> st
         return render_document_page(_document(equations))
     if format == "latex":
         parts = [f"% {model}, {stage}: {name}\n\\[\n{updates.latex()}\n\\]" for name, updates in networks]
-        return "\n".join(parts) + "\n"
+        return "\n".join(["% needs the package amsmath", *parts]) + "\n"
     if format == "markdown":
         parts = [f"**{model}, {stage}: {name}**\n\n```math\n{updates.latex()}\n```\n" for name, updates in networks]
         return "\n".join([*parts, _ABOUT]) + "\n"

@@ -19,6 +19,7 @@ from cspanalyze.gradient_flow.per_layer import layer_results
 from cspanalyze.pipeline import Csp
 from cspanalyze.pipeline.gradient_measurement import Measuring, measure_gradients
 from cspanalyze.pipeline.gradients import gradients
+from cspanalyze.renderers.plots.gradients import similarity
 from cspanalyze.results import CONTROL, Comparison, from_json
 from cspanalyze.schema import run_schema
 from cspanalyze.zoo import create
@@ -285,3 +286,16 @@ def test_a_module_is_measured_as_it_is() -> None:
     record = measure_gradients(model, torch.empty(6, 3, 32, 32), measuring=Measuring(draws=2))
     assert "the weights are those given: draws differ in their batch alone" in record.notes
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_measured_gradients_are_drawn_and_shown_again(run: Any, folder: Any) -> None:
+    run(*MEASURED[:-1], "1", "-o", "measured.json")
+    assert run("plot", "measured.json", "--kind", "similarity", "-o", "map.html").code == 0
+    assert "debiased linear CKA" in (folder / "map.html").read_text()
+    figure = similarity(measurement_from_json(json.loads((folder / "measured.json").read_text())))
+    assert figure.layout.xaxis.title.text == "layers of densenet121"
+    assert figure.layout.yaxis.ticktext == ("stem", "stage1", "stage2", "head")
+    assert run("render", "measured.json").out.startswith("Measured gradients of densenet121")
+    refused = run("plot", "measured.json")
+    assert (refused.code, "--kind similarity" in refused.err) == (2, True)
+    assert "FILE.json" in run("plot", "resnet18", "--kind", "similarity").err

@@ -15,7 +15,7 @@ from cspanalyze.errors import UsageError
 from cspanalyze.gradient_flow import duplication, gradient_flow
 from cspanalyze.gradient_flow.conclusions import flow_notes
 from cspanalyze.measure.gradients import Batch, measure
-from cspanalyze.pipeline.gradients import study_gradients
+from cspanalyze.pipeline.gradients import gradients
 
 
 class Branched(nn.Module):
@@ -171,7 +171,7 @@ def test_several_outputs_are_one_loss() -> None:
 def test_frozen_layers_are_told() -> None:
     model = Branched()
     model.a.requires_grad_(False)
-    notes = study_gradients(model, nets.image()).figures().subject.notes
+    notes = gradients(model, nets.image()).figures().subject.notes
     assert any(note.startswith("frozen (requires_grad False): 1 of 3 layers (a)") for note in notes)
 
 
@@ -202,7 +202,7 @@ class Silent(Branched):
 )
 def test_networks_without_gradient_are_refused(model: nn.Module, words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        study_gradients(model, nets.image())
+        gradients(model, nets.image())
 
 
 class Einsum(nn.Module):

@@ -13,8 +13,9 @@ from cspanalyze.errors import UsageError
 EPILOG = "Example: cspanalyze plot resnet50 --csp --kind bars --metric cio -o cio.svg"
 PLOT = "Plot"
 Kind = Literal[
-    "bars", "depth", "icicle", "treemap", "roofline", "capacity", "gamma", "overlap", "raster", "readers", "pareto"
-]
+    "bars", "depth", "icicle", "treemap", "roofline", "capacity", "gamma", "overlap", "raster", "readers", "similarity",
+    "pareto",
+]  # fmt: skip
 Theme = Literal["light", "dark"]
 _MODEL_HELP = (
     "As for the other commands, or a saved FILE.json, or for --kind pareto the FILE.csv or FILE.json of a sweep. The "
@@ -23,7 +24,7 @@ _MODEL_HELP = (
 _KIND_HELP = (
     "bars by stage or module; depth: layer after layer and their sum; icicle and treemap of the module tree; roofline "
     "of layers; capacity: traffic by what the chip holds; gamma: the twin against gamma; readers, overlap and raster "
-    "of gradients; pareto front of a sweep."
+    "of gradients; similarity of measured ones (of the FILE.json of `gradients --measured`); pareto front of a sweep."
 )
 _PROFILE_HELP = "Hardware, as for `cio`: jetson_tx2, a100_40gb ... Default jetson_tx2."
 _METRIC_HELP = "What is drawn: macs, params, cio, fused_bytes, traffic_bytes ... Default macs."
@@ -69,6 +70,11 @@ class PlotOptions(TwinOptions):
         if self.kind == "pareto" and not self.model.lower().endswith((".csv", ".json")):
             raise UsageError(
                 f"--kind pareto draws the rows of a sweep: give its FILE.csv or FILE.json instead of {self.model}"
+            )
+        if self.kind == "similarity" and not self.model.lower().endswith(".json"):
+            raise UsageError(
+                "--kind similarity draws measured gradients: give the FILE.json that `cspanalyze gradients "
+                f"{self.model} --measured -o FILE.json` writes"
             )
         if self.kind == "gamma" and not self.csp and not self.model.lower().endswith(".json"):
             raise UsageError("--kind gamma draws the CSP twin: add --csp to ask for one")

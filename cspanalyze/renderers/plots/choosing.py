@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 from cspanalyze.designs import FIELDS as DESIGN_FIELDS
 from cspanalyze.designs import Designs, texts
 from cspanalyze.errors import UsageError
+from cspanalyze.gradient_flow.measured import GradientMeasurement
 from cspanalyze.gradient_flow.record import GradientRecord, GradientRecords
 from cspanalyze.hardware import DEFAULT, Profile, find_profile
 from cspanalyze.renderers.plots import plot_page
+from cspanalyze.renderers.plots.gradients import similarity
 from cspanalyze.renderers.plots.kinds import (
     CAPACITY_CAPTION,
     GAMMA_CAPTION,
     GRADIENT_PLOTS,
     RECORD_PLOTS,
     ROOFLINE_CAPTION,
+    SIMILARITY_CAPTION,
     capacity_plot,
     gamma_plot,
     pareto_plot,
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 PARETO_CAPTION = "Networks on the stair are beaten by no other in both figures."
-KINDS = (*RECORD_PLOTS, "gamma", "capacity", "roofline", *GRADIENT_PLOTS, "pareto")
+KINDS = (*RECORD_PLOTS, "gamma", "capacity", "roofline", *GRADIENT_PLOTS, "similarity", "pareto")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,10 @@ def plotted_of(
         return Plotted(
             plot.draw(records), plot.caption, _remarks(saved, kind, name) if isinstance(saved, Study) else ()
         )
+    if kind == "similarity":
+        if not isinstance(saved, GradientMeasurement):
+            raise UsageError(f"{name} holds no measured gradients, which --kind similarity draws")
+        return Plotted(similarity(saved), SIMILARITY_CAPTION)
     if kind == "gamma":
         if not isinstance(saved, Study):
             raise UsageError(f"{name} holds no twins over gamma: `cspanalyze report MODEL --csp` writes them")
@@ -114,6 +121,8 @@ def record_of(saved: object, kind: str, name: str = "this record") -> Record:
     """
     if isinstance(saved, tuple):
         raise UsageError(f"{name} holds gradient records: draw them with --kind {', '.join(GRADIENT_PLOTS)}")
+    if isinstance(saved, GradientMeasurement):
+        raise UsageError(f"{name} holds measured gradients: draw them with --kind similarity")
     if isinstance(saved, Study):
         return alone_or_compared(saved.stages if kind in ("bars", "gamma", "capacity") else saved.modules)
     if not isinstance(saved, Report | Comparison):
@@ -124,6 +133,8 @@ def record_of(saved: object, kind: str, name: str = "this record") -> Record:
 def _usual(saved: object) -> str:
     if isinstance(saved, Designs):
         return "pareto"
+    if isinstance(saved, GradientMeasurement):
+        return "similarity"
     if isinstance(saved, Study) and saved.gammas:
         return "gamma"
     return "readers" if isinstance(saved, tuple | GradientRecord | GradientRecords) else "bars"

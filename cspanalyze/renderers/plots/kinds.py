@@ -60,7 +60,8 @@ RECORD_PLOTS: Mapping[str, RecordPlot] = MappingProxyType(
 GRADIENT_PLOTS: Mapping[str, GradientPlot] = MappingProxyType(
     {
         "readers": GradientPlot(
-            "For every layer, in how many weight updates the gradient of one of its channels appears, on average.",
+            "For every layer, in how many weight updates the gradient of one of its channels appears, on average, and "
+            "from how many layers it gets gradient itself.",
             readers,
         ),
         "overlap": GradientPlot(
@@ -72,6 +73,10 @@ GRADIENT_PLOTS: Mapping[str, GradientPlot] = MappingProxyType(
             "For every layer, at which distances from the loss gradient reaches it, and by how many paths.", raster
         ),
     }
+)
+SIMILARITY_CAPTION = (
+    "Layer against layer: how alike the samples' gradients of two layers are (debiased linear CKA, mean over draws). "
+    "0 or less: nothing in common."
 )
 GAMMA_CAPTION = (
     "The twin's totals against gamma, the share of channels that bypasses the blocks, as change from the base."
