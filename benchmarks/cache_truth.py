@@ -1,7 +1,8 @@
 """The cache model against cache simulations of real runs: stages of whole networks, base and CSP, in two layouts.
 
-    python benchmarks/cache_truth.py run        # minutes to an hour; writes results/cache_truth.csv
-    python benchmarks/cache_truth.py compare    # the model as it is now against that file
+    python benchmarks/cache_truth.py run                      # hours; adds what results/cache_truth.csv has not
+    python benchmarks/cache_truth.py run resnet18 nchw        # one network, one layout
+    python benchmarks/cache_truth.py compare                  # the model as it is now against that file
 
 The rules of the model come from single operators on cold caches (`cache_operators.py`), not from these networks, except
 for `REVISED_AFTER`, which therefore stand apart in the summary.
@@ -13,8 +14,9 @@ import csv
 import statistics
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from cspanalyze.analyses import Grouping
 from cspanalyze.cache import cache_traffic
@@ -26,15 +28,22 @@ from cspanalyze.sources import Request, load, parse_inputs
 from cspanalyze.tracing import trace
 
 SMALL, LARGE = 256 * 1024, 1024 * 1024
-NETWORKS = (("densenet121", 112), ("resnet50", 128), ("darknet53", 96), ("resnext50", 96))
-REVISED_AFTER = ("resnet50",)
-"""Two rules (thin matrix products, order in which memory is used again) were revised after the reading of these."""
+NETWORKS = (
+    ("densenet121", 112), ("resnet50", 128), ("darknet53", 96), ("resnext50_32x4d", 72), ("resnet18", 72),
+    ("vovnet39", 72),
+)  # fmt: skip
+REVISED_AFTER = ("resnet50", "densenet121")
+"""After reading these, rules were revised: thin matrix products; where memory is used again, and MKL's buffers."""
+Code = Literal["apart", "shared"]
 LAYOUTS: tuple[Layout, ...] = ("nchw", "channels-last")
 TRUTH = Path(__file__).parent / "results" / "cache_truth.csv"
 
 
 class Reading(NamedTuple):
-    """Bytes filled in one module of a run."""
+    """Bytes filled in one module of a run.
+
+    `code` says whether the large cache held instructions too, as in the oldest readings; they take room from data.
+    """
 
     network: str
     size: int
@@ -43,24 +52,31 @@ class Reading(NamedTuple):
     module: str
     small: int
     large: int
+    code: Code
 
 
 def request(network: str, size: int) -> Request:
     return Request(network, inputs=parse_inputs((f"1x3x{size}x{size}",)))
 
 
-def measure(layouts: Sequence[Layout]) -> None:
+def measure(words: Sequence[str]) -> None:
+    """Read what is missing of the networks and layouts that the words name; of all, where they name none."""
     fresh = not TRUTH.exists()
+    there = {(reading.network, reading.layout) for reading in readings()} if not fresh else set()
+    layouts = [layout for layout in LAYOUTS if layout in words] or LAYOUTS
+    networks = [network for network in NETWORKS if network[0] in words] or NETWORKS
     with TRUTH.open("a", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         if fresh:
             writer.writerow(Reading._fields)
         for layout in layouts:
-            for network, size in NETWORKS:
+            for network, size in networks:
+                if (network, layout) in there:
+                    continue
                 jobs = [Job(request(network, size), csp, layout) for csp in (None, Csp())]
                 for variant, found in zip(("base", "CSP"), simulate(jobs, SMALL, LARGE), strict=True):
                     for each in found:
-                        writer.writerow([network, size, variant, layout, each.module, each.small, each.large])
+                        writer.writerow([network, size, variant, layout, each.module, each.small, each.large, "apart"])
                 file.flush()
                 print(f"{network} {size} {layout}", file=sys.stderr)
 
@@ -73,6 +89,7 @@ class Point(NamedTuple):
     variant: str
     layout: Layout
     capacity: int
+    code: Code
     model: int
     truth: int
 
@@ -81,12 +98,17 @@ class Point(NamedTuple):
         return self.model / self.truth
 
 
-def points() -> Iterator[Point]:
+def readings() -> list[Reading]:
     with TRUTH.open(encoding="utf-8") as file:
-        readings = [Reading(*row[:5], int(row[5]), int(row[6])) for row in list(csv.reader(file))[1:]]  # type: ignore[arg-type]
-    runs = dict.fromkeys((r.network, int(r.size), r.variant, r.layout) for r in readings)
+        rows = list(csv.reader(file))[1:]
+    return [Reading(*row[:5], int(row[5]), int(row[6]), row[7]) for row in rows]  # type: ignore[arg-type]
+
+
+def points() -> Iterator[Point]:
+    known = readings()
+    runs = dict.fromkeys((r.network, int(r.size), r.variant, r.layout) for r in known)
     for network, size, variant, layout in runs:
-        mine = [r for r in readings if (r.network, r.variant, r.layout) == (network, variant, layout)]
+        mine = [r for r in known if (r.network, r.variant, r.layout) == (network, variant, layout)]
         loaded = load(request(network, size))
         model, args, kwargs = loaded.model, loaded.args, loaded.kwargs
         if variant == "CSP":
@@ -94,8 +116,6 @@ def points() -> Iterator[Point]:
         plan = read_plan(model)
         if layout == "channels-last":
             model, args, kwargs = channels_last(model, args, kwargs)
-        from dataclasses import replace
-
         graph = replace(trace(model, *args, kwargs=kwargs), plan=plan)
         grouping = Grouping.of(graph, "stage")
         traffic = cache_traffic(graph, (SMALL, LARGE))
@@ -109,7 +129,8 @@ def points() -> Iterator[Point]:
                 measured[find(reading.module)] += (reading.small, reading.large)[at]
             for stage in grouping.names:
                 if stage.startswith("stage"):
-                    yield Point(network, stage, variant, layout, capacity, modelled[stage], measured[stage])
+                    code = mine[0].code if at else "apart"
+                    yield Point(network, stage, variant, layout, capacity, code, modelled[stage], measured[stage])
 
 
 def compare() -> None:
@@ -134,13 +155,17 @@ def compare() -> None:
         "| CSP/base: mean error, points | largest |"
     )
     print("|---|---|--:|--:|--:|--:|--:|--:|--:|")
-    keys = dict.fromkeys((p.layout, p.capacity) for p in found)
+    keys = dict.fromkeys((p.code, p.layout, p.capacity) for p in found)
     for title, revised in (("never looked at", False), ("rules revised after", True)):
         chosen = [pair for pair in pairs if (pair[0].network in REVISED_AFTER) == revised]
-        for layout, capacity in keys:
-            some = [pair for pair in chosen if (pair[0].layout, pair[0].capacity) == (layout, capacity)]
-            summarise(f"{title} | {layout} | {capacity >> 10} KiB", some)
-        summarise(f"{title} | both | both", chosen)
+        for code, layout, capacity in keys:
+            some = [
+                pair for pair in chosen if (pair[0].code, pair[0].layout, pair[0].capacity) == (code, layout, capacity)
+            ]
+            summarise(f"{title} | {layout} | {capacity >> 10} KiB{', with code' if code == 'shared' else ''}", some)
+        summarise(f"{title} | all | all", chosen)
+        for network in dict.fromkeys(pair[0].network for pair in chosen):
+            summarise(f"{network} | all | all", [pair for pair in chosen if pair[0].network == network])
 
 
 def summarise(title: str, pairs: Sequence[tuple[Point, Point]]) -> None:
@@ -159,6 +184,6 @@ def summarise(title: str, pairs: Sequence[tuple[Point, Point]]) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["run"]:
-        measure([layout for layout in LAYOUTS if layout in sys.argv[2:]] or LAYOUTS)
+        measure(sys.argv[2:])
     else:
         compare()

@@ -218,7 +218,7 @@ def _packed(
     depth, width, rows = sizes
     deep, wide = -(-depth // DEPTH_BLOCK), -(-width // WIDTH_BLOCK)
     itemsize = operands.output.itemsize
-    buffer = operands.scratch(min(depth, DEPTH_BLOCK) * min(width, WIDTH_BLOCK) * itemsize)
+    buffer = operands.library("MKL buffer", min(depth, DEPTH_BLOCK) * min(width, WIDTH_BLOCK) * itemsize)
     for column in range(wide):
         for level in range(deep):
             part = _nth(_nth(packed, column, wide), level, deep)

@@ -69,7 +69,7 @@ def span(spec: TensorSpec) -> Span:
 class Block:
     """Cells of one storage: `rows` of `pitch` bytes in chunks of `chunk` rows, each cut at `edges`.
 
-    Cell numbers run from `first`, chunk by chunk, edge by edge.
+    Cell numbers run from `first`, chunk by chunk, edge by edge. `address` is its first byte on the heap.
     """
 
     first: int
@@ -77,6 +77,7 @@ class Block:
     pitch: int
     chunk: int
     edges: tuple[int, ...]
+    address: int = 0
 
     @property
     def chunks(self) -> int:
@@ -124,49 +125,63 @@ class Block:
 
 
 class Heap:
-    """Addresses for blocks of memory, in granules: the gap that has been free longest and is large enough, or the end.
+    """Byte addresses for blocks of memory, as the GNU C library finds them for torch: aligned to 64 bytes, best fit.
 
-    As in the C library, whose bins are queues; what it does beyond (best fits, alignment) is left out.
+    Of the gaps the smallest that is large enough is taken, the oldest of equal ones, else memory at the end. Two gaps
+    side by side stay two, since small objects lie between tensors (what `posix_memalign` cuts off on both sides goes to
+    them); only what lies at the end joins it again. Small objects themselves are left out.
     """
 
-    def __init__(self, start: int) -> None:
-        self.end = start
+    _ALIGNMENT, _HEADER = 64, 16
+    _SMALL = 1032
+    """Bytes up to which freed memory is kept for small objects (`tcache_max_bytes` in malloc.c)."""
+
+    def __init__(self) -> None:
+        self.reach = 0
+        self._end = 0
         self._gaps: list[tuple[int, int]] = []  # (start, length), in the order in which they became free
 
-    def take(self, length: int) -> int:
-        """The first granule of `length` free ones."""
-        for at, (start, room) in enumerate(self._gaps):
-            if room >= length:
-                self._gaps[at : at + 1] = [(start + length, room - length)] if room > length else []
-                return start
-        start, self.end = self.end, self.end + length
+    def take(self, nbytes: int) -> int:
+        """The first byte of a free block."""
+        size = self._size(nbytes)
+        fitting = [at for at, (_, room) in enumerate(self._gaps) if room >= size]
+        if fitting:
+            start, room = self._gaps.pop(min(fitting, key=lambda at: self._gaps[at][1]))
+            self._keep(start + size, room - size)
+            return start
+        start, self._end = self._end, self._end + size
+        self.reach = max(self.reach, self._end)
         return start
 
-    def give(self, start: int, length: int) -> None:
-        """Free granules again; neighbouring gaps become one, which is as young as this."""
-        kept = []
-        for first, room in self._gaps:
-            if first + room == start:
-                start, length = first, room + length
-            elif start + length == first:
-                length += room
-            else:
-                kept.append((first, room))
-        self._gaps = [*kept, (start, length)]
+    def give(self, start: int, nbytes: int) -> None:
+        """Free a block."""
+        size = self._size(nbytes)
+        if start + size == self._end:
+            self._end = start
+        else:
+            self._keep(start, size)
+
+    def _keep(self, start: int, room: int) -> None:
+        if room > self._SMALL:
+            self._gaps.append((start, room))
+
+    def _size(self, nbytes: int) -> int:
+        return -(-(nbytes + self._HEADER) // self._ALIGNMENT) * self._ALIGNMENT
 
 
 class Memory:
     """The cells of every value of a graph while its operations run one after another.
 
-    Storages get addresses from a `Heap` when they are allocated and give them back when they die. A storage that is
-    read in parts lies apart from all others, at addresses that are never used again.
+    Storages get addresses from a `Heap` when they are allocated and give them back when they die; two that meet inside
+    a granule share it. A storage that is read in parts lies apart from all others, at addresses that are never used
+    again.
     """
 
     def __init__(self, graph: ModelGraph, granule: int) -> None:
         self.graph = graph
         self.granule = granule
         self.nothing: Integers = np.empty(0, np.int64)
-        self._heap = Heap(0)
+        self._heap = Heap()
         self._dense_blocks: list[Block] = []
         self._apart = _APART
         self._apart_blocks: list[Block] = []
@@ -178,6 +193,8 @@ class Memory:
         self._grids = _grids(graph, granule)
         self._deaths: dict[int, list[int]] = {}
         for storage in graph.storages:
+            if storage.alloc < 0:  # weights and inputs are there before the first operation frees anything
+                self._blocks[storage.index] = self._placed(storage.index)
             if storage.free is not None:
                 self._deaths.setdefault(storage.free, []).append(storage.index)
 
@@ -186,7 +203,7 @@ class Memory:
         for storage in self._deaths.pop(op, ()):
             block = self._blocks.pop(storage, None)
             if block is not None and block.first < _APART:
-                self._heap.give(block.first, block.chunks)
+                self._heap.give(block.address, block.nbytes)
 
     def cells(self, value: int) -> Integers:
         """The cells of a value."""
@@ -211,14 +228,17 @@ class Memory:
     def drop_scratch(self) -> None:
         """Give all scratch memory back."""
         for block in self._scratch:
-            self._heap.give(block.first, block.chunks)
+            self._heap.give(block.address, block.nbytes)
         self._scratch = []
 
     def library(self, name: str, nbytes: int) -> Integers:
-        """The cells that a library keeps for itself, the same at every call."""
-        if name not in self._libraries:
-            self._libraries[name] = self._dense(nbytes)
-        return self._libraries[name].all
+        """The cells that a library keeps for itself, the same at every call until it needs more."""
+        block = self._libraries.get(name)
+        if block is None or block.nbytes < nbytes:
+            if block is not None:
+                self._heap.give(block.address, block.nbytes)
+            block = self._libraries[name] = self._dense(nbytes)
+        return block.all[: -(-nbytes // self.granule)]
 
     def join(self, op: OpNode) -> None:
         """Let the output of a concatenation be its inputs, where they lie."""
@@ -231,7 +251,7 @@ class Memory:
 
     def sizes_of(self, cells: Integers) -> Integers:
         """Bytes of some cells; a granule that several storages used in turn has those of the fullest."""
-        sizes = np.zeros(self._heap.end, np.int64)
+        sizes = np.zeros(self._heap.reach // self.granule + 2, np.int64)
         for block in self._dense_blocks:
             part = sizes[block.first : block.first + block.chunks]
             np.maximum(part, block.sizes(), out=part)
@@ -254,7 +274,8 @@ class Memory:
 
     def _dense(self, nbytes: int) -> Block:
         nbytes = max(1, nbytes)
-        block = Block(self._heap.take(-(-nbytes // self.granule)), nbytes, self.granule, 1, (0, self.granule))
+        address = self._heap.take(nbytes)
+        block = Block(address // self.granule, nbytes, self.granule, 1, (0, self.granule), address)
         self._dense_blocks.append(block)
         return block
 

@@ -3,6 +3,7 @@
 The recipe: one thread, oneDNN held to AVX (emulated fused multiply-adds of AVX2 are a hundred times slower), and
 simulation switched on around the measured forward pass only, which starts with empty caches. The caches are 16-way,
 with lines of 64 bytes; the first-level data cache is made as large as a second capacity, so that one run gives two.
+Instructions have a cache that is large enough for all of them: else they would take room from data in the larger one.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 from cspanalyze.errors import CspanalyzeError
 
 LINE, WAYS = 64, 16
+_CODE_BYTES = 16 << 20
 FLUSHED = "flushed"
 """Name of the dump before the forward pass."""
 _HOLD = {"ONEDNN_MAX_CPU_ISA": "AVX", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -72,7 +74,8 @@ def run(module: str, arguments: Sequence[str], folder: Path, small: int, large: 
     """
     command = [
         *(require_valgrind(), "--quiet", "--tool=callgrind", "--instr-atstart=no", "--cache-sim=yes"),
-        *(f"--D1={small},{WAYS},{LINE}", f"--LL={large},{WAYS},{LINE}", f"--callgrind-out-file={folder}/counts"),
+        *(f"--I1={_CODE_BYTES},{WAYS},{LINE}", f"--D1={small},{WAYS},{LINE}", f"--LL={large},{WAYS},{LINE}"),
+        f"--callgrind-out-file={folder}/counts",
         *(sys.executable, "-m", module, *arguments),
     ]
     environment = {**os.environ, **_HOLD, "PYTHONPATH": os.pathsep.join(filter(None, map(os.path.abspath, sys.path)))}

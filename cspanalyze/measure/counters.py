@@ -58,8 +58,9 @@ def read_ncu(text: str) -> Counted:
         raise CounterError("ncu may not read the GPU's counters (ERR_NVGPUCTRPERM: they are kept for administrators)")
     start = next((at for at, line in enumerate(lines) if line.startswith('"ID"')), None)
     if start is None:
-        errors = [line.removeprefix("==ERROR==").strip() for line in lines if line.startswith("==ERROR==")]
-        raise CounterError(f"ncu measured nothing: {errors[0] if errors else 'it printed no table'}")
+        said = [line for mark in ("==ERROR==", "==WARNING==") for line in lines if line.startswith(mark)]
+        why = said[0].split("== ", 1)[-1].strip().rstrip(".") if said else "it printed no table"
+        raise CounterError(f"ncu measured nothing: {why}")
     sums = dict.fromkeys(DRAM_METRICS, 0.0)
     found: set[str] = set()
     for row in csv.DictReader(lines[start:]):
@@ -103,24 +104,26 @@ def perf_command(program: Sequence[str], control: int, acknowledge: int) -> list
 def read_perf(text: str) -> Counted:
     """Lines of `perf stat -x ,`: last-level cache misses, 64 bytes each. Stores that miss are fills as well.
 
+    The third field is the event, as it was asked for (`LLC-load-misses:u`) or, on processors with two kinds of cores, a
+    line for each kind (`cpu_core/LLC-load-misses/`), which add up.
+
     Raises:
         CounterError: an event is not supported or not counted, in words.
     """
     counts: dict[str, int] = {}
+    reasons: dict[str, str] = {}
     for row in csv.reader(text.splitlines()):
-        if len(row) < 3:
-            continue
-        event = row[2].partition(":")[0]
-        if event not in PERF_EVENTS:
+        event = next((event for event in PERF_EVENTS if len(row) > 2 and event in row[2]), None)
+        if event is None:
             continue
         if row[0] in _PERF_REASONS:
-            if event == PERF_EVENTS[0]:
-                raise CounterError(f"perf stat: {_PERF_REASONS[row[0]].format(event=event)}")
-            continue
-        counts[event] = int(float(row[0]))
+            reasons.setdefault(event, _PERF_REASONS[row[0]].format(event=event))
+        else:
+            counts[event] = counts.get(event, 0) + int(float(row[0]))
     if PERF_EVENTS[0] not in counts:
-        line = next((line for line in text.splitlines() if line.strip()), "it printed nothing")
-        raise CounterError(f"perf stat counted nothing: {line.strip()}")
+        lines = [line.strip() for line in text.splitlines() if line.strip() not in ("", "Error:")]
+        said = lines[0].rstrip(".") if lines else "it printed nothing"
+        raise CounterError(f"perf stat: {reasons.get(PERF_EVENTS[0], f'nothing was counted: {said}')}")
     return Counted(LINE * sum(counts.values()), None)
 
 

@@ -11,7 +11,7 @@ from cspanalyze.errors import CspanalyzeError, UsageError
 from cspanalyze.hardware import Profile
 from cspanalyze.pipeline.layouts import Layout, in_layout
 from cspanalyze.pipeline.networks import Csp, loaded_of, twins_of, versions
-from cspanalyze.results import Comparison, Record, Report, Result, Row, Subject
+from cspanalyze.results import CONTROL, Comparison, Record, Report, Result, Row, Subject
 from cspanalyze.sources import Loaded, Request, load
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cspanalyze.pipeline.networks import Network
 
 Device = Literal["cpu", "cuda"]
+_BASE = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +57,12 @@ def latency(
     inputs: Sequence[Any] = (),
     kwargs: Mapping[str, Any] | None = None,
 ) -> Record:
-    """Wall time, throughput and memory of a network, or of a network and its CSP twin in paired, interleaved runs.
+    """Wall time, throughput and memory of a network, or of it, its CSP twin and, if asked for, the twin's control.
 
-    A network that is named gets random weights and inputs; a module is run as it is, on a copy of its inputs with as
-    many samples as the batch has. The record has one group for every batch size; `latency_ms` is the median over
-    rounds, and `latency_iqr_ms` the distance between the quartiles. Without an optimiser's step: a training step is
-    forward, the sum of the outputs as loss, and backward.
+    All of them run in turn, round by round. A network that is named gets random weights and inputs; a module is run as
+    it is, on a copy of its inputs with as many samples as the batch has. The record has one group for every batch size;
+    `latency_ms` is the median over rounds, and `latency_iqr_ms` the distance between the quartiles. Without an
+    optimiser's step: a training step is forward, the sum of the outputs as loss, and backward.
 
     Raises:
         CspanalyzeError: the network cannot be built with data, run, compiled or made partial.
@@ -74,7 +75,7 @@ def latency(
         if not torch.cuda.is_available():
             raise UsageError("--device cuda: torch sees no CUDA device here; leave it out to run on the CPU")
     threads, busy = conditions.threads or timing.processors(), timing.load()
-    columns: list[list[_Measured]] = []
+    columns: list[dict[str, _Measured]] = []
     networks: list[Loaded] = []
     with timing.pinned(threads):
         for batch in conditions.batches:
@@ -82,23 +83,27 @@ def latency(
             columns.append(_measured_at(networks[-1], csp, conditions))
             if len(networks) > 1:
                 del networks[1:]  # only their figures are needed
+    rounds = min(len(measured.timing.seconds) for column in columns for measured in column.values())
     notes = (
         *filter(None, (busy,)),
         f"measured on {timing.machine(conditions.device, threads)}",
         f"{'training step' if conditions.train else 'inference'}, {conditions.layout}"
         + (", torch.compile" if conditions.compile else ", eager")
-        + f"; median of {min(len(m.timing.seconds) for column in columns for m in column)} rounds or more, interleaved",
+        + f"; median of {rounds} rounds or more, interleaved",
     )
-    reports = [
-        _report(networks[0], conditions, [column[number] for column in columns], "CSP" if number else "", notes)
-        for number in range(len(columns[0]))
-    ]
+    base, *twins = (
+        _report(networks[0], conditions, [column[variant] for column in columns], variant, notes)
+        for variant in columns[0]
+    )
     if csp is None:
-        return reports[0]
-    ratios = [_paired(column) for column in columns]
-    twin = replace(reports[1], results=(*reports[1].results, _ratio_result(conditions, ratios)))
-    sentences = tuple(_sentence(batch, ratio) for batch, ratio in zip(conditions.batches, ratios, strict=True))
-    return Comparison(reports[0], (twin,), sentences=sentences)
+        return base
+    variants, sentences = [], []
+    for twin in twins:
+        name = twin.subject.variant
+        ratios = [_paired(column[name], column[_BASE]) for column in columns]
+        variants.append(replace(twin, results=(*twin.results, _ratio_result(name, conditions, ratios))))
+        sentences += [_sentence(name, *each) for each in zip(conditions.batches, ratios, strict=True)]
+    return Comparison(base, tuple(variants), sentences=tuple(sentences))
 
 
 def _with_numbers(model: Network, inputs: Sequence[Any], kwargs: Mapping[str, Any] | None, batch: int) -> Loaded:
@@ -133,14 +138,15 @@ def _rebatched(loaded: Loaded, batch: int) -> Loaded:
     return replace(loaded, args=args, kwargs=kwargs)
 
 
-def _measured_at(loaded: Loaded, csp: Csp | None, conditions: Conditions) -> list[_Measured]:
-    """The base and its twin at one batch size."""
+def _measured_at(loaded: Loaded, csp: Csp | None, conditions: Conditions) -> dict[str, _Measured]:
+    """The base and its twins at one batch size, by what they are called."""
     from cspanalyze.measure import timing
 
-    models = [loaded.model]
+    models = {_BASE: loaded.model}
     if csp is not None:
-        models.append(twins_of(loaded.model, replace(csp, control=False), loaded.args, loaded.kwargs)["CSP"].model)
-    placed = [in_layout(replace(loaded, model=model), conditions.layout) for model in models]
+        twins = twins_of(loaded.model, csp, loaded.args, loaded.kwargs)
+        models |= {name: twin.model for name, twin in twins.items()}
+    placed = [in_layout(replace(loaded, model=model), conditions.layout) for model in models.values()]
     bounds = [_bound_ms(each, conditions) for each in placed]
     steps = [_step(each, conditions) for each in placed]
     try:
@@ -152,7 +158,8 @@ def _measured_at(loaded: Loaded, csp: Csp | None, conditions: Conditions) -> lis
         what = "compile and run" if conditions.compile else "run"
         line = str(error).strip().partition("\n")[0]
         raise UsageError(f"{loaded.name} cannot {what} here: {type(error).__name__}: {line}") from error
-    return [_Measured(*parts) for parts in zip(timings, peaks, bounds, strict=True)]
+    measured = (_Measured(*parts) for parts in zip(timings, peaks, bounds, strict=True))
+    return dict(zip(models, measured, strict=True))
 
 
 def _bound_ms(loaded: Loaded, conditions: Conditions) -> float | None:
@@ -231,26 +238,26 @@ def _report(
     return Report(subject, names, tuple(results))
 
 
-def _paired(column: Sequence[_Measured]) -> tuple[float, float, float]:
+def _paired(twin: _Measured, base: _Measured) -> tuple[float, float, float]:
     """Quartiles of the twin's time over the base's, round by round."""
     from cspanalyze.measure.timing import quartiles
 
-    base, twin = column[0].timing.seconds, column[1].timing.seconds
-    return quartiles([ours / theirs for ours, theirs in zip(twin, base, strict=True)])
+    return quartiles([ours / theirs for ours, theirs in zip(twin.timing.seconds, base.timing.seconds, strict=True)])
 
 
-def _ratio_result(conditions: Conditions, ratios: Sequence[tuple[float, float, float]]) -> Result:
+def _ratio_result(variant: str, conditions: Conditions, ratios: Sequence[tuple[float, float, float]]) -> Result:
     rows = tuple(
         Row(f"batch {batch}", "", middle, f"quartiles {low:.3f} and {high:.3f}")
         for batch, (low, middle, high) in zip(conditions.batches, ratios, strict=True)
     )
-    return Result("paired_ratio", "CSP / base", "measured", rows, None, additive=False)
+    return Result("paired_ratio", f"{variant} / base", "measured", rows, None, additive=False)
 
 
-def _sentence(batch: int, ratio: tuple[float, float, float]) -> str:
+def _sentence(variant: str, batch: int, ratio: tuple[float, float, float]) -> str:
     low, middle, high = ratio
+    network = "the control" if variant == CONTROL else variant
     paired = f"paired ratio {middle:.2f}, quartiles {low:.2f} to {high:.2f}"
     if low <= 1 <= high:
-        return f"At batch {batch} the times of CSP and of the base do not differ clearly ({paired})."
+        return f"At batch {batch} the times of {network} and of the base do not differ clearly ({paired})."
     verb = "less" if middle < 1 else "more"
-    return f"At batch {batch} CSP takes {100 * abs(middle - 1):.1f} % {verb} time than the base ({paired})."
+    return f"At batch {batch} {network} takes {100 * abs(middle - 1):.1f} % {verb} time than the base ({paired})."

@@ -51,10 +51,10 @@ def measured(traffic: Traffic, source: Source, request: Request, csp: Csp | None
 
     capacity = callgrind.rounded(traffic.onchip_bytes)
     jobs = [Job(request, None, traffic.layout), *([Job(request, csp, traffic.layout)] if csp is not None else [])]
-    found = simulate(jobs, max(capacity // 4, 1 << 15), capacity)
+    found = simulate(jobs, capacity, 2 * capacity)  # the smaller cache has no other in front of it
     note = "simulated = lines of 64 B that the real float32 run on one core brings in (valgrind callgrind, 16-way LRU)"
     readings = tuple(
-        Reading("simulated", tuple((each.module, each.large) for each in fills), capacity=capacity, note=note)
+        Reading("simulated", tuple((each.module, each.small) for each in fills), capacity=capacity, note=note)
         for fills in found
     )
     return replace(traffic, readings=readings)

@@ -107,12 +107,22 @@ def test_finer_granules_change_little() -> None:
         assert total(coarse, capacity) == pytest.approx(total(fine, capacity), rel=0.02)
 
 
-def test_memory_that_was_free_longest_is_used_first() -> None:
-    heap = Heap(0)
-    first, second, third = heap.take(4), heap.take(2), heap.take(4)
-    assert (first, second, third) == (0, 4, 6)
-    heap.give(second, 2)
-    heap.give(first, 4)  # joins what is behind it: six granules from 0
-    assert heap.take(5) == 0
-    assert heap.take(2) == 10  # one granule is free at 5: too little
-    assert heap.take(1) == 5
+def test_memory_is_used_again_by_best_fit() -> None:
+    heap, sizes = Heap(), (8_000, 4_000, 6_000, 2_000)
+    first, second, third, last = (heap.take(size) for size in sizes)
+    assert (first, second, third, last) == (0, 8_064, 12_096, 18_112)  # with a header of 16, in multiples of 64
+    for start, size in zip((first, second, third), sizes, strict=False):
+        heap.give(start, size)
+    assert heap.take(5_000) == third  # 6 016 bytes are the least that is enough; 960 are left, for small objects
+    assert heap.take(900) == second
+    assert heap.take(9_000) == last + 2_048  # gaps side by side are not joined
+    heap.give(last + 2_048, 9_000)
+    assert heap.take(20_000) == last + 2_048  # but the last one is the end again
+
+
+def test_weights_never_lie_where_something_was_freed() -> None:
+    net = nn.Sequential(*(nn.Sequential(nn.Conv2d(8, 8, 1, bias=False), nn.ReLU()) for _ in range(6)))
+    graph = trace(net, torch.rand(1, 8, 32, 32))
+    everything = cache_traffic(graph, (64 * MIB,), kernels="ideal", granule=64)
+    weights = sum(row[0] for op, row in zip(graph.ops, everything.fills, strict=True) if op.name == "conv2d")
+    assert weights >= 6 * 8 * 8 * 4 + 2 * 8 * 32 * 32 * 4  # each once, cold; and input and output of the first

@@ -39,7 +39,7 @@ def test_cio_models_traffic_and_its_curve_comes_back_from_json(run: Any) -> None
 
 
 def test_a_profile_adds_a_bound_and_says_what_is_not_verified(run: Any) -> None:
-    text = " ".join(run("cio", *SMALL, "--profile", "a100").out.split())
+    text = " ".join(run("cio", *SMALL, "--profile", "h200").out.split())
     for words in ("roofline time", "a bound, no prediction", "profile not verified", "energy estimate = estimate from"):
         assert words in text
 
@@ -70,10 +70,10 @@ def test_what_cannot_be_is_refused_in_a_sentence(run: Any, options: tuple[str, .
 
 
 def test_a_simulation_stands_beside_the_model(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = (Fills("conv1", 9, 1_000_000), Fills("layer1.0.conv1", 9, 3_000_000), Fills("layer1.0", 9, 500_000))
+    read = (Fills("conv1", 1_000_000, 9), Fills("layer1.0.conv1", 3_000_000, 9), Fills("layer1.0", 500_000, 9))
 
     def simulate(jobs: Any, small: int, large: int) -> Any:
-        assert (small, large) == (128 * 1024, 512 * 1024)
+        assert (small, large) == (512 * 1024, 1024 * 1024)
         assert [job.csp is None for job in jobs] == [True, False]
         return [read, read]
 
@@ -128,6 +128,15 @@ def test_latency_pairs_base_and_twin(run: Any) -> None:
     text = render(record, "table", Style(width=90))
     assert "1 thread pinned" in text
     assert "total" not in text
+
+
+def test_latency_runs_the_control_as_a_third_network(run: Any) -> None:
+    options = ("--csp", "--control", "--seconds", "0.01", "--threads", "1")
+    record = from_json(json.loads(run("latency", "resnet18", "--input", "1x3x32x32", *options, "--json").out))
+    assert [report.subject.variant for report in record.variants] == ["CSP", "control"]
+    assert [report.result("paired_ratio").unit for report in record.variants] == ["CSP / base", "control / base"]
+    assert "CSP" in record.sentences[0]
+    assert "the control" in record.sentences[1]
 
 
 def test_latency_of_a_training_step_in_channels_last(run: Any) -> None:
