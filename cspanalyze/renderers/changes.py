@@ -9,7 +9,7 @@ from dataclasses import asdict, fields
 
 from cspanalyze.renderers.grid import Document
 from cspanalyze.renderers.style import Style
-from cspanalyze.renderers.tabulation import changes_grid
+from cspanalyze.renderers.tabulation import changes_grids
 from cspanalyze.results import SCHEMA_VERSION, StageChange, StageChanges
 
 _NOT_COUNTED = "nothing is counted here: `compare` puts the figures of the twin beside those of the network"
@@ -26,7 +26,7 @@ def render_changes(record: StageChanges, format: str, style: Style) -> str:
     made = sum(not change.skipped for change in record.changes)
     title = f"CSP twin: {made} of {len(record.changes)} stages are partial"
     notes = [f"note: {note}" for note in record.notes]
-    return render_document(Document(title, (changes_grid(record.changes),), (_NOT_COUNTED, *notes)), format, style)
+    return render_document(Document(title, changes_grids(record.changes), (_NOT_COUNTED, *notes)), format, style)
 
 
 def _csv(record: StageChanges) -> str:

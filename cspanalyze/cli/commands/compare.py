@@ -72,7 +72,8 @@ def run(options: CompareOptions) -> None:
             from cspanalyze.renderers.report import render_report
 
             made = study(requests, command=command_line())
-            record, content = made.stages, render_report(made)
+            record = made.stages
+            content: str | bytes = render_report(made)
         else:
             from cspanalyze.pipeline.contrasting import contrast
             from cspanalyze.renderers import render
