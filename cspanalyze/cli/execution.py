@@ -139,3 +139,10 @@ def refuse_gaps(record: Record) -> None:
     missing = {gap.op for report in reports(record) for result in shown(report) for gap in result.uncovered}
     if missing:
         raise IncompleteError(f"the totals leave out operations without a formula: {', '.join(sorted(missing))}")
+
+
+def command_line() -> str:
+    """The command as it was typed, for the page that it makes."""
+    import shlex
+
+    return shlex.join(["cspanalyze", *sys.argv[1:]])

@@ -28,6 +28,7 @@ STAGE_METRICS = (
 )  # fmt: skip
 MODULE_METRICS = ("params", "macs", "cio", "fused_bytes")
 CURVE_METRICS = ("macs", "params", "cio", "fused_bytes", "peak_bytes")
+_COLUMNS = 3
 GAMMAS = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875)
 
 
@@ -89,9 +90,9 @@ def _gradients(network: Traced) -> GradientRecord:
 
 
 def _diagrams(networks: Sequence[Traced]) -> list[Diagram]:
-    """A network beside its twin, or beside another; more of them one by one."""
+    """The networks side by side; more than three one by one."""
     drawn = [replace(diagram(each.graph, "stage"), title=_name(each)) for each in networks]
-    return [side_by_side(*drawn)] if len(drawn) == 2 or networks[-1].variant else drawn
+    return [side_by_side(*drawn)] if 1 < len(drawn) <= _COLUMNS else drawn
 
 
 def _name(network: Traced) -> str:

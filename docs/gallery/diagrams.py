@@ -29,9 +29,14 @@ DIAGRAMS: Mapping[str, tuple[str, str]] = {
         "graph densenet121 --csp --view twin --color-by gradients",
         "In how many weight updates the same gradient enters: many behind a dense block, one along the bypass.",
     ),
-    "macs": (
-        "graph densenet121 --color-by macs",
-        "Where the multiply-adds are.",
+    "macs": ("graph densenet121 --color-by macs", "Where the multiply-adds are."),
+    "traffic": (
+        "graph resnet18 --color-by traffic",
+        "Which parts read most from memory, by the cache model: wide maps at the front, weights at the back.",
+    ),
+    "control": (
+        "schematic resnet50 --stage 3 --csp --control",
+        "The twin's control, below, has the same transitions and no split.",
     ),
     "blocks": ("graph timm:convnext_tiny --level block", "Blocks opened; those that repeat are drawn once."),
     "transformer": (

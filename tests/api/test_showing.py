@@ -129,6 +129,8 @@ def test_a_schematic(tmp_path: Path) -> None:
     assert picture._repr_svg_().startswith("<svg")
     picture.save(tmp_path / "stage.svg")
     assert (tmp_path / "stage.svg").read_text().startswith("<svg")
+    picture.save(tmp_path / "stage.png")
+    assert (tmp_path / "stage.png").read_bytes().startswith(b"\x89PNG")
 
 
 @needs_browser

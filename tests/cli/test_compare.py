@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -44,3 +45,12 @@ def test_other_formats_and_errors(run: Any) -> None:
         outcome = run("compare", *arguments)
         assert (outcome.code, outcome.out) == (2, "")
         assert said in outcome.err
+
+
+def test_a_page_is_a_whole_report(run: Any, folder: Path) -> None:
+    assert run("compare", "resnet18", "resnet34", "resnet18", "-o", "page.html").code == 0
+    page = (folder / "page.html").read_text(encoding="utf-8")
+    assert [
+        title for title in ("Architecture", "Memory", "Gradients", "Method") if f"<h2>{title}</h2>" not in page
+    ] == []
+    assert len(page.encode()) < 4_000_000

@@ -159,7 +159,10 @@ def test_open_close_search_colour_and_compare(page, tmp_path) -> None:
 @in_browser
 def test_a_large_network_is_never_shown_whole(graph_of, tmp_path) -> None:
     steps = """
-  for (let turn = 0; turn < 3; turn += 1) document.getElementById("more").click();
+  document.getElementById("more").click();
+  result.arrows = document.querySelectorAll("g.edge").length;
+  result.left = document.getElementById("status").textContent;
+  for (let turn = 0; turn < 2; turn += 1) document.getElementById("more").click();
   result.most = nodes().length;
   result.status = document.getElementById("status").textContent;
     """
@@ -168,6 +171,8 @@ def test_a_large_network_is_never_shown_whole(graph_of, tmp_path) -> None:
     assert "error" not in result, result
     assert console == ""
     assert 200 < result["most"] <= 260
+    assert result["arrows"] <= 300
+    assert "arrows of boxes with many inputs left out" in result["left"]
     assert "at most" in result["status"]
 
 
@@ -201,3 +206,21 @@ def test_names_are_shown_and_not_run(tmp_path) -> None:
     assert "<script>top['title']" in result["text"]
     assert result["scripts"] == 0
     assert "<script>top['title']" in result["side"]
+
+
+@in_browser
+def test_three_networks_are_three_columns(graph_of, tmp_path) -> None:
+    graph = graph_of("resnet50")
+    page = render_page([outline(graph, name) for name in ("net", "net CSP, γ = 0.5", "net control, no split")])
+    steps = """
+  result.heads = [...document.querySelectorAll("#side table:first-of-type th")].map((cell) => cell.textContent);
+  result.row = document.querySelector("#side table tbody tr").innerText;
+  click(title(node("▾ stage3", 1)));
+  result.inStep = [0, 1, 2].map((pane) => Boolean(node("▸ stage3", pane)));
+    """
+    result, console = drive(page, steps, tmp_path)
+    assert "error" not in result, result
+    assert console == ""
+    assert result["heads"][:4] == ["", "base", "CSP", "control"]
+    assert result["row"].split() == ["MACs", "4.09", "G", "4.09", "G", "=", "4.09", "G", "="]
+    assert result["inStep"] == [True, True, True]

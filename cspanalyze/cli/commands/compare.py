@@ -9,7 +9,7 @@ from typer import Argument
 
 from cspanalyze.cli.completion import complete_model
 from cspanalyze.cli.destination import destination
-from cspanalyze.cli.execution import refuse_gaps
+from cspanalyze.cli.execution import command_line, refuse_gaps
 from cspanalyze.cli.options import (
     BATCH_HELP,
     INPUT_HELP,
@@ -54,8 +54,9 @@ def run(options: CompareOptions) -> None:
     """Any networks side by side, and layer by layer where they differ.
 
     All get the input of the first. Layers are matched by what they do, not by name: what is only in one network, of
-    another shape, or two convolutions where the other has one, is listed with what it costs. MODEL may name a function
-    or class in your own .py file; that file is then executed.
+    another shape, or two convolutions where the other has one, is listed with what it costs. -o FILE.html is a whole
+    report with diagrams, plots and gradients, unless --by asks for other rows than stages. MODEL may name a function or
+    class in your own .py file; that file is then executed.
     """
     if options.depth is not None and options.by != "module":
         raise UsageError(f"--depth needs --by module, and rows are by {options.by}")
@@ -66,11 +67,19 @@ def run(options: CompareOptions) -> None:
     requests = [Request(model, inputs=inputs, batch=options.batch, dtype=dtype) for model in options.models]
     check(requests[0])
     with contextlib.redirect_stdout(sys.stderr), waiting(f"comparing {len(requests)} networks"):
-        from cspanalyze.pipeline.contrasting import contrast
+        if target.format == "html" and options.by == "stage":
+            from cspanalyze.pipeline.studying import study
+            from cspanalyze.renderers.report import render_report
 
-        record = contrast(requests, metrics=(*METRICS, "operations"), by=options.by, depth=options.depth)
-    from cspanalyze.renderers import render
+            made = study(requests, command=command_line())
+            record = made.stages
+            content: str | bytes = render_report(made)
+        else:
+            from cspanalyze.pipeline.contrasting import contrast
+            from cspanalyze.renderers import render
 
-    target.write(render(record, target.format, target.style))
+            record = contrast(requests, metrics=(*METRICS, "operations"), by=options.by, depth=options.depth)
+            content = render(record, target.format, target.style)
+    target.write(content)
     if options.strict:
         refuse_gaps(record)

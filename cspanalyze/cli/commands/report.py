@@ -46,22 +46,16 @@ def run(options: ReportOptions) -> None:
     if not options.output and not options.format:
         options = replace(options, output="report.html")
     target = destination(options)
-    from cspanalyze.cli.execution import csp_of, refuse_gaps, request_of
+    from cspanalyze.cli.execution import command_line, csp_of, refuse_gaps, request_of
 
     requests = [request_of(replace(options, model=model)) for model in options.models]
     with contextlib.redirect_stdout(sys.stderr), waiting(f"analysing {' and '.join(options.models)}"):
         from cspanalyze.pipeline.studying import GAMMAS, study
 
-        made = study(requests, csp_of(options) if options.csp else None, _command(), GAMMAS)
+        made = study(requests, csp_of(options) if options.csp else None, command_line(), GAMMAS)
         from cspanalyze.renderers.saved import render_saved
 
         text = render_saved(made, target.format, target.style)
     target.write(text)
     if options.strict:
         refuse_gaps(made.stages)
-
-
-def _command() -> str:
-    import shlex
-
-    return shlex.join(["cspanalyze", *sys.argv[1:]])

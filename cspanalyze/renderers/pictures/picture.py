@@ -15,8 +15,8 @@ from cspanalyze.diagrams.record import Diagram
 from cspanalyze.diagrams.schematic import Schematic
 from cspanalyze.errors import OutputError, UsageError
 from cspanalyze.files import check_writable, write_file
-from cspanalyze.renderers.pictures import Look, picture_format, render_diagram
-from cspanalyze.renderers.pictures.schematic import render_schematic
+from cspanalyze.renderers.pictures import Look, graphviz, picture_format, render_diagram
+from cspanalyze.renderers.pictures.schematic import render_schematic_as
 from cspanalyze.renderers.plots.choosing import Plotted
 from cspanalyze.renderers.plots.look import Theme, template
 from cspanalyze.renderers.plots.static import PICTURES, check_pictures
@@ -100,7 +100,7 @@ class DiagramPicture(_Picture):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SchematicPicture(_Picture):
-    """A stage as the CSPNet paper draws it. Suffixes: .svg .html .json."""
+    """A stage as the CSPNet paper draws it. Suffixes: .svg .png .pdf .html .json."""
 
     schematic: Schematic
     theme: Theme = "light"
@@ -111,11 +111,9 @@ class SchematicPicture(_Picture):
 
     def content(self, format: str) -> str | bytes:
         """The picture in a format."""
-        return (
-            render_schematic(self.schematic, self.theme)
-            if format == "svg"
-            else render_saved(self.schematic, format, Style())
-        )
+        if format in graphviz.FORMATS:
+            return render_schematic_as(self.schematic, format, self.theme)
+        return render_saved(self.schematic, format, Style())
 
 
 @dataclass(frozen=True, slots=True, repr=False)

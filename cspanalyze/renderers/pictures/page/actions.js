@@ -26,7 +26,7 @@ function settle(focus = null) {
 }
 
 function count() {
-  say(networks.map((network) => `${networks.length > 1 ? `${network.title}: ` : ""}${network.shown().nodes.length} of ${network.entries.length} boxes shown`).join("   ·   "));
+  say(networks.map((network) => `${networks.length > 1 ? `${network.title}: ` : ""}${network.shown().nodes.length} of ${network.entries.length} boxes shown${network.hidden ? `, ${network.hidden} arrows of boxes with many inputs left out` : ""}`).join("   ·   "));
 }
 
 /* What is opened in one network opens in the other. */

@@ -45,7 +45,7 @@ function localName(entry) {
   const around = entry.network.parentOf(entry);
   const inner = around && entry.name.startsWith(`${around.name}.`) ? entry.name.slice(around.name.length + 1) : entry.name;
   const name = /^\d/.test(inner) ? entry.name : inner;
-  return name.length > 44 ? `${name.slice(0, 20)}…${name.slice(-22)}` : name;
+  return shortened(name);
 }
 
 function table(rows) {
@@ -71,10 +71,20 @@ function label(entry, fill) {
   return table(rows);
 }
 
+/* Of very many edges, for each box only the first that comes in and the last few: as render_dot does. */
+function shownEdges(edges) {
+  if (edges.length <= MOST_EDGES) return edges;
+  const into = new Map();
+  for (const edge of edges) into.has(edge.target) ? into.get(edge.target).push(edge) : into.set(edge.target, [edge]);
+  return [...into.values()].flatMap((arriving) => (arriving.length > 4 ? [arriving[0], ...arriving.slice(-3)] : arriving));
+}
+
 function dotOf(network) {
   const { place, nodes } = network.shown(), colours = palette();
-  const edges = edgesOf(network, place), scale = scaleOf(nodes), quick = nodes.length > 180;
-  markBypasses(nodes, edges);
+  const all = edgesOf(network, place), scale = scaleOf(nodes);
+  markBypasses(nodes, all);
+  const edges = shownEdges(all), quick = nodes.length > 180 || edges.length > 220;
+  network.hidden = all.length - edges.length;
   const straight = new Set(edges.filter((edge) => !edge.bypass).flatMap((edge) => [edge.source, edge.target]));
   const lines = [
     `digraph { graph [rankdir=${state.direction} bgcolor="transparent" fontname="Helvetica" pad=0.2 nodesep=0.28 ranksep=0.28 outputorder=edgesfirst ${quick ? "splines=line nslimit=1 nslimit1=1 mclimit=0.1" : "splines=true nslimit=20 nslimit1=20 mclimit=2 ordering=out"}]`,

@@ -44,7 +44,7 @@ function prepare() {
     if (!group) return;
     const { entry } = group, name = document.createElement("b");
     name.textContent = [entry.title, entry.count > 1 ? `×${entry.count}` : ""].join(" ");
-    const lines = [entry.name, [...new Set(entry.shapes)].join(" → "), ...data.metrics.filter((metric) => entry.figures[metric] != null).map((metric) => `${data.words[metric]}: ${entry.figures[metric].toLocaleString("en", { maximumFractionDigits: 2 })}`)];
+    const lines = [shortened(entry.name, 120), [...new Set(entry.shapes)].join(" → "), ...data.metrics.filter((metric) => entry.figures[metric] != null).map((metric) => `${data.words[metric]}: ${entry.figures[metric].toLocaleString("en", { maximumFractionDigits: 2 })}`)];
     tip.replaceChildren(name, ...lines.filter(Boolean).map((line) => Object.assign(document.createElement("div"), { textContent: line })));
     tip.style.left = `${Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8)}px`;
     tip.style.top = `${Math.min(event.clientY + 14, innerHeight - tip.offsetHeight - 8)}px`;

@@ -20,7 +20,7 @@ function side() {
   place.replaceChildren();
   const heading = document.createElement("h2"), where = document.createElement("p");
   heading.textContent = picked ? `${picked.title}${picked.count > 1 ? ` ×${picked.count}` : ""}` : "Whole network";
-  where.textContent = picked ? [picked.name, picked.details.join(" · "), [...new Set(picked.shapes)].join(" → ")].filter(Boolean).join("   ") : [first.subtitle, ...first.notes].join("   ·   ");
+  where.textContent = picked ? [shortened(picked.name, 120), picked.details.join(" · "), [...new Set(picked.shapes)].join(" → ")].filter(Boolean).join("   ") : [first.subtitle, ...first.notes].join("   ·   ");
   place.append(heading, where);
   const of = (network) => (picked ? network.byKey.get(picked.key)?.figures : network.totals);
   const figures = document.createElement("table");
@@ -65,7 +65,7 @@ function parts(place, network, entries, whole) {
     const row = body.insertRow();
     row.className = "row";
     row.tabIndex = 0;
-    const title = cell(row, `${entry.title}${entry.count > 1 ? ` ×${entry.count}` : ""}  ${entry.name === entry.title ? "" : entry.name}`);
+    const title = cell(row, `${entry.title}${entry.count > 1 ? ` ×${entry.count}` : ""}  ${entry.name === entry.title ? "" : shortened(entry.name)}`);
     if (main !== "gradients") {
       const bar = document.createElement("span");
       bar.className = "share";

@@ -1,6 +1,7 @@
 "use strict";
 const data = JSON.parse(document.getElementById("data").textContent);
 const MOST_NODES = 260; // that are laid out at once
+const MOST_EDGES = 300;
 const TERMINALS = new Set(["input", "output"]);
 const $ = (id) => document.getElementById(id);
 const state = { colour: "", direction: "TB", zoom: 1, theme: document.body.dataset.theme, selected: null, found: new Set() };
@@ -15,6 +16,10 @@ function short(value) {
   while (scaled >= 999.5 && power < 6) { scaled /= 1000; power += 1; }
   const digits = scaled >= 99.95 ? 0 : scaled >= 9.995 ? 1 : 2;
   return `${value < 0 ? "−" : ""}${scaled.toFixed(digits)} ${["", "k", "M", "G", "T", "P", "E"][power]}`;
+}
+
+function shortened(name, most = 44) {
+  return name.length > most ? `${name.slice(0, most / 2 - 2)}…${name.slice(-most / 2)}` : name;
 }
 
 function amount(metric, value) {
