@@ -85,13 +85,13 @@ def _json_rows(text: str) -> list[dict[str, str]]:
 
 
 def _of_kind(data: dict[str, Any]) -> Saved:
-    if not isinstance(data.get("kind"), str):
+    if not isinstance(data.get("kind", ""), str):
         raise UsageError("this is no record of cspanalyze: its kind is no word")
-    if data["kind"] == study.KIND:
+    if data.get("kind") == study.KIND:
         return study.from_json(data)
-    if data["kind"] == "diagram":
+    if data.get("kind") == "diagram":
         return diagram_from_json(data)
-    if data["kind"] == "gradients":
+    if data.get("kind") == "gradients":
         networks = data.get("networks")
         if not isinstance(networks, list) or not all(isinstance(each, dict) for each in networks):
             raise UsageError("this is no gradient record")
