@@ -13,6 +13,7 @@ from cspanalyze.pipeline.layouts import in_layout
 from cspanalyze.results import CONTROL, StageChange, Subject
 from cspanalyze.room import refuse_without_room
 from cspanalyze.sources import Loaded, Request, in_one_sentence, load
+from cspanalyze.steps import step
 
 if TYPE_CHECKING:
     from torch import nn
@@ -60,7 +61,8 @@ def loaded_of(
 ) -> Loaded:
     """The network that an argument of `analyze` stands for and its input, without memory where that is possible."""
     if isinstance(model, str | Request):
-        model = in_layout(load(model), layout)
+        with step(f"building {model if isinstance(model, str) else model.model}"):
+            model = in_layout(load(model), layout)
     if isinstance(model, Loaded) and not inputs and not kwargs:
         return model
     from cspanalyze.sources.inputs import given
@@ -114,7 +116,8 @@ def traced_twins(
     Raises:
         CspanalyzeError: the network cannot be made partial as asked.
     """
-    twins = twins_of(base.loaded.model, csp, base.loaded.args, base.loaded.kwargs)
+    with step(f"making the twin of {base.loaded.name}"):
+        twins = twins_of(base.loaded.model, csp, base.loaded.args, base.loaded.kwargs)
     traced = []
     for name, twin in twins.items():
         loaded = in_layout(replace(base.loaded, model=twin.model, notes=twin.notes, guessed=False), layout)
@@ -177,15 +180,16 @@ def _graph(loaded: Loaded, train: bool = False, *, real: bool = False) -> ModelG
     from cspanalyze.plans import read_plan
     from cspanalyze.tracing import trace
 
-    graph = trace(
-        loaded.model,
-        *loaded.args,
-        kwargs=loaded.kwargs,
-        name=loaded.name,
-        mode="train" if train else "eval",
-        backward=train,
-        real=real,
-    )
+    with step(f"tracing {loaded.name}{' on real data' if real else ''}, from {loaded.source}"):
+        graph = trace(
+            loaded.model,
+            *loaded.args,
+            kwargs=loaded.kwargs,
+            name=loaded.name,
+            mode="train" if train else "eval",
+            backward=train,
+            real=real,
+        )
     return replace(graph, plan=read_plan(loaded.model))
 
 

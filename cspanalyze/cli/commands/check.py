@@ -8,11 +8,13 @@ from typing import Annotated
 
 from cspanalyze.cli.destination import destination
 from cspanalyze.cli.execution import request_of
+from cspanalyze.cli.help import Purpose
 from cspanalyze.cli.options import InputOptions, option
 from cspanalyze.cli.waiting import waiting
 from cspanalyze.errors import LimitError, UsageError
 
-EPILOG = "Example: cspanalyze check net.py:Net --against baseline.json --max macs=+2% --max params=+0"
+PURPOSE = Purpose.COMPARISON
+EXAMPLES = (("fail if MACs grow by more than 2 %", "cspanalyze check net.py:Net --against baseline.json --max macs=+2% --max params=+0"),)
 LIMITS = "Baseline and limits"
 _AGAINST_HELP = "JSON file with the run of one network, as --update writes it. Required."
 _MAX_HELP = "METRIC=+2% or +1M more than the baseline, or METRIC=5G in all. Repeat. Default: no metric may grow."
