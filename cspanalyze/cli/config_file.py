@@ -21,7 +21,9 @@ from cspanalyze.cli.session import note, session
 from cspanalyze.errors import RangeError, UsageError
 
 _NAMES = ("cspanalyze.toml", "pyproject.toml")
-_BESIDES_A_FILE = {"output", "force", "record", "resume", "debug", "quiet", "verbose", "no-config"}
+_BESIDES_A_FILE = {
+    "output", "rows-file", "force", "record", "resume", "update", "debug", "quiet", "verbose", "no-config",
+}  # fmt: skip
 """Options that are of one run: a file must not set them."""
 _EXECUTED = {"input-from", "data"}
 """Options that name code: a file in some folder above must not be able to run it."""
@@ -157,8 +159,8 @@ def _wanted(
         if key not in keys:
             continue
         if key == "format":
-            if not any(values.get(name) for name in (*FORMATS, "output")):
-                wanted |= _format(file, value)
+            if not any(values.get(name) for name in (*FORMATS, "output", "rows_file")):
+                wanted |= {key: found for key, found in _format(file, value).items() if found[0] in values}
             continue
         option = keys[key]
         source = ctx.get_parameter_source(option.name)
