@@ -14,6 +14,10 @@ class UsageError(CspanalyzeError):
     """An argument is off: a wrong option value, an input that the model cannot take, an unknown format."""
 
 
+class RangeError(UsageError):
+    """A value that no other option could make possible."""
+
+
 class SourceError(CspanalyzeError):
     """The MODEL argument names nothing that can be built."""
 

@@ -22,6 +22,8 @@ SCHEMA_VERSION = 1
 EVERYTHING = ".*"
 CONTROL = "control"
 """Variant name of a twin's depth-matched control: the same transitions, gamma 0, no split."""
+SELF = "(self)"
+"""How output names what a module, or the network, computes itself, outside of its submodules: their path is shown."""
 Number = int | float | None
 Method = Literal["trace", "closed form", "cache-model", "simulated", "counter", "measured", "architecture"]
 

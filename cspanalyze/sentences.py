@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cspanalyze.results import CONTROL, Alignment, Comparison, Number, Report, StageChange
+from cspanalyze.results import CONTROL, SELF, Alignment, Comparison, Number, Report, StageChange
 
 _HEADLINES = (
     ("macs", "MACs"),
@@ -101,7 +101,7 @@ def _layers(alignment: Alignment) -> str:
     if costly is None or not costly.macs:
         return f"{told}; none of the differences changes MACs."
     ours, theirs = costly.base or "nothing", costly.variant or "nothing"
-    where = costly.stage or "(root)"
+    where = costly.stage or SELF
     return f"{told}. The largest difference in MACs, {costly.macs:+,}: in {where} {theirs}, instead of {ours}."
 
 
@@ -189,7 +189,7 @@ def _disagreement(base: Report, variant: Report) -> str:
         for group in (None, *(group for group in base.groups if group in variant.groups)):
             first, second = (_moved_by(base, variant, name, group) for name in (metric, other))
             if first is not None and second is not None and first * second < 0:
-                where = "in the whole network" if group is None else f"in {group or '(root)'}"
+                where = "in the whole network" if group is None else f"in {group or SELF}"
                 said.append(f"{where} CIO says {100 * first:+.1f} %, {title} {100 * second:+.1f} %")
     return f"The sources disagree: {'; '.join(said)}." if said else ""
 
@@ -276,7 +276,7 @@ def _moved(
     for group in groups:
         old, new = before(group), after(group)
         if old and new is not None and (new > old if up else new < old):
-            moved.append(f"{group or '(root)'} ({100 * (new / old - 1):+.1f} %)")
+            moved.append(f"{group or SELF} ({100 * (new / old - 1):+.1f} %)")
     return moved
 
 
@@ -304,7 +304,7 @@ def overview(report: Report) -> tuple[str, ...]:
         inputs = f" for input {', '.join(report.subject.inputs)}" if report.subject.inputs else ""
         said.append(f"{report.subject.name} takes {_listed(taken)}{inputs}.")
     heaviest = [
-        f"{named[metric]} in {group or '(root)'} ({100 * share:.1f} %)"
+        f"{named[metric]} in {group or SELF} ({100 * share:.1f} %)"
         for metric in ("macs", "params", "cio")
         if metric in named and (found := _heaviest(report, metric)) is not None
         for group, share in [found]

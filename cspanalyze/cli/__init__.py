@@ -1,7 +1,5 @@
 """The command line: parse, run the pipeline, render. The only room that prints or exits. torch is not imported here."""
 
-from __future__ import annotations
-
 import errno
 import importlib
 import os
@@ -16,7 +14,10 @@ import typer
 
 from cspanalyze import __version__
 from cspanalyze.cli import commands
+from cspanalyze.cli.completion import join_words
+from cspanalyze.cli.help import Program, command_class
 from cspanalyze.cli.options import command_of
+from cspanalyze.cli.session import PROGRAM, Debug, NoConfig, ProgramOptions, Quiet, Verbose, begin, session
 from cspanalyze.errors import CspanalyzeError, OutputError
 
 INTERNAL_ERROR, INTERRUPTED = 1, 130
@@ -29,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 2 bad input, 3 incomplete under --strict, 4 beyond a limit,
     1 internal error."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    begin()
+    join_words()
     code = _guarded(lambda: _run(given or ["--help"]), debug="--debug" in given)
     sys.exit(code)
 
@@ -51,7 +54,7 @@ def _app() -> typer.Typer:
     pretty = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     app = typer.Typer(
         help=_ABOUT,
-        epilog="Example: cspanalyze cio resnet50 --csp --gamma 0.5",
+        cls=Program,
         rich_markup_mode="rich" if pretty else None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -59,7 +62,9 @@ def _app() -> typer.Typer:
     app.callback()(_program)
     for found in pkgutil.iter_modules(commands.__path__):
         module = importlib.import_module(f"{commands.__name__}.{found.name}")
-        app.command(found.name.replace("_", "-"), epilog=module.EPILOG)(command_of(module.run))
+        app.command(
+            found.name.replace("_", "-"), cls=command_class(module.EXAMPLES), rich_help_panel=module.PURPOSE.value
+        )(command_of(module.run))
     return app
 
 
@@ -70,11 +75,23 @@ def _print_version(wanted: bool) -> None:
 
 
 def _program(
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    no_config: NoConfig = False,
+    debug: Debug = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+        bool,
+        typer.Option(
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Show the version and exit.",
+            rich_help_panel=PROGRAM,
+        ),
     ] = False,
 ) -> None:
     """Options of the program itself."""
+    session().adopt(ProgramOptions(quiet, verbose, no_config, debug))
 
 
 def _guarded(run: Callable[[], int], *, debug: bool) -> int:

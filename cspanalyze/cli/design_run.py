@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -13,6 +12,7 @@ from cspanalyze.cli.destination import Destination, destination
 from cspanalyze.cli.execution import fed
 from cspanalyze.cli.options import OutputOptions
 from cspanalyze.cli.row_file import RowFile
+from cspanalyze.cli.session import note
 from cspanalyze.cli.sweep_run import executor_of, keeping, matched, progress
 from cspanalyze.errors import IncompleteError, UsageError
 
@@ -63,7 +63,7 @@ def run_designs(options: SweepOptions) -> None:
         target.write(render_designs(Designs(tuple(marked), front), target.format, target.style))
     where = f"; wrote {file.path}" if file.path else ""
     left_out = f", {len(unfit)} left out whose preset does not fit" if unfit else ""
-    print(f"{len(marked)} designs: {len(marked) - failed} counted, {failed} failed{left_out}{where}", file=sys.stderr)
+    note(f"{len(marked)} designs: {len(marked) - failed} counted, {failed} failed{left_out}{where}")
     if options.strict and failed:
         raise IncompleteError(f"{failed} designs failed")
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cspanalyze.cli.options import OutputOptions
+from cspanalyze.cli.session import note
 from cspanalyze.errors import UsageError
 from cspanalyze.files import check_writable, write_file
 from cspanalyze.renderers import Style, format_of_suffix
@@ -50,7 +51,7 @@ class Destination:
             sys.stdout.flush()
             return
         write_file(self.path, content, force=self.force)
-        print(f"wrote {self.path}", file=sys.stderr)
+        note(f"wrote {self.path}")
 
 
 def destination(options: OutputOptions, named: Callable[[str], str] = format_of_suffix) -> Destination:
@@ -61,7 +62,7 @@ def destination(options: OutputOptions, named: Callable[[str], str] = format_of_
         OutputError: the file exists and --force is not given, or it cannot be written.
     """
     asked = options.format
-    if not options.output:
+    if options.output in ("", "-"):
         if options.force:
             raise UsageError("--force overwrites a file: name it with -o FILE")
         return Destination(asked or "table", None)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, overload
 
 from cspanalyze.cli.destination import Destination, destination
 from cspanalyze.cli.options import FeedOptions, InputOptions, NetworkOptions, PartialOptions
+from cspanalyze.cli.session import session
 from cspanalyze.cli.waiting import waiting
 from cspanalyze.errors import IncompleteError
+from cspanalyze.results import Comparison, Report
 
 if TYPE_CHECKING:
     from cspanalyze.pipeline import Csp
@@ -68,7 +71,21 @@ def write(record: Record, options: NetworkOptions, target: Destination, curve: b
     from cspanalyze.renderers import Layout, render
 
     layout = Layout(tree=options.by == "module", fold=not options.unfold, top=options.top, curve=curve)
-    target.write(render(record, target.format, target.style, layout))
+    target.write(render(with_note(record), target.format, target.style, layout))
+
+
+@overload
+def with_note(record: Report) -> Report: ...
+@overload
+def with_note(record: Comparison) -> Comparison: ...
+def with_note(record: Record) -> Record:
+    """The record with a note on the defaults that came from a file, so that its figures can be made again."""
+    told = session().tell_defaults()
+    if not told:
+        return record
+    if isinstance(record, Comparison):
+        return replace(record, base=with_note(record.base))
+    return replace(record, subject=replace(record.subject, notes=(*record.subject.notes, told)))
 
 
 def _record(

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from cspanalyze.cli.destination import Destination, destination
 from cspanalyze.cli.execution import csp_of, refuse_gaps, request_of, write
-from cspanalyze.cli.waiting import reporting, waiting
+from cspanalyze.cli.session import note
+from cspanalyze.cli.waiting import waiting
 from cspanalyze.errors import UsageError
 from cspanalyze.files import check_writable, write_file
 
@@ -66,8 +67,8 @@ def _measure(options: GradientsOptions, target: Destination) -> None:
         wake=options.wake,
     )
     csp = csp_of(options) if options.csp else None
-    with contextlib.redirect_stdout(sys.stderr), reporting(f"measuring {options.model}") as say:
-        record = measure_gradients(request, csp=csp, measuring=measuring, progress=say)
+    with contextlib.redirect_stdout(sys.stderr), waiting(f"measuring {options.model}"):
+        record = measure_gradients(request, csp=csp, measuring=measuring)
     from cspanalyze.renderers.gradient_measurement import render_measurement
 
     target.write(render_measurement(record, target.format, target.style, layers=options.by == "layer"))
@@ -85,4 +86,4 @@ def _record_path(options: GradientsOptions) -> Path | None:
 
 def _write_record(path: Path, study: GradientStudy, force: bool) -> None:
     write_file(path, json.dumps(study.records().to_json(), indent=1) + "\n", force=force)
-    print(f"wrote {path}", file=sys.stderr)
+    note(f"wrote {path}")

@@ -11,13 +11,16 @@ from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields
 from typing import Annotated, Any, Literal, get_type_hints
 
-from typer import Argument, Option
+from typer import Argument, Context, Option
 
-from cspanalyze.cli.completion import complete_model
-from cspanalyze.errors import UsageError
+from cspanalyze.cli.completion import complete_input, complete_model, complete_output
+from cspanalyze.cli.session import PROGRAM, ProgramOptions, note, session
+from cspanalyze.errors import RangeError, UsageError
 
 NETWORK, CSP, ROWS, OUTPUT = "Network and input", "Cross Stage Partial twin", "Rows and figures", "Output"
 PICTURE = "Picture"
+FORMATS = ("json", "csv", "markdown", "latex", "html")
+"""Formats that have an option of their own."""
 
 Dtype = Literal["float32", "float16", "bfloat16", "float64"]
 Fusion = Literal["csp", "first", "last"]
@@ -44,13 +47,16 @@ _TRAIN_HELP = (
     "Without the optimiser."
 )
 _CONTROL_HELP = "Compare with the twin's control too: the same transitions, gamma 0, no split."
-_OUTPUT_HELP = "Write to FILE; its suffix picks the format: .txt .json .csv .md .tex .html"
+_OUTPUT_HELP = "Write to FILE; its suffix picks the format: .txt .json .csv .md .tex .html; - is standard output."
+TOP_HELP = "Only the N rows with the largest figures, in tables."
 STRICT_HELP = "Exit with 3 if a total leaves out an operation that has no formula."
 
 
-def option(panel: str, help: str, *names: str, metavar: str | None = None) -> Any:
+def option(
+    panel: str, help: str, *names: str, metavar: str | None = None, complete: Callable[[str], list[str]] | None = None
+) -> Any:
     """An option of the command line; without `names` it is called like its field."""
-    return Option(*names, help=help, metavar=metavar, rich_help_panel=panel)
+    return Option(*names, help=help, metavar=metavar, rich_help_panel=panel, autocompletion=complete)
 
 
 @dataclass(frozen=True)
@@ -62,9 +68,10 @@ class OutputOptions:
     markdown: Annotated[bool, option(OUTPUT, "GitHub tables.", "--markdown")] = False
     latex: Annotated[bool, option(OUTPUT, "LaTeX (package booktabs).", "--latex")] = False
     html: Annotated[bool, option(OUTPUT, "A page of its own, with tables that sort.", "--html")] = False
-    output: Annotated[str, option(OUTPUT, _OUTPUT_HELP, "--output", "-o", metavar="FILE")] = ""
+    output: Annotated[str, option(OUTPUT, _OUTPUT_HELP, "--output", "-o", metavar="FILE", complete=complete_output)] = (
+        ""
+    )
     force: Annotated[bool, option(OUTPUT, "Overwrite FILE if it exists.", "--force")] = False
-    debug: Annotated[bool, option(OUTPUT, "Show the traceback of an error.", "--debug")] = False
 
     @property
     def format(self) -> str:
@@ -73,7 +80,7 @@ class OutputOptions:
         Raises:
             UsageError: two are.
         """
-        asked = [name for name in ("json", "csv", "markdown", "latex", "html") if getattr(self, name)]
+        asked = [name for name in FORMATS if getattr(self, name)]
         if len(asked) > 1:
             raise UsageError(f"--{asked[0]} and --{asked[1]} contradict each other: choose one format")
         return asked[0] if asked else ""
@@ -90,7 +97,9 @@ class ModelOptions:
 class FeedOptions:
     """How a network is built, and what it is given."""
 
-    input: Annotated[list[str] | None, option(NETWORK, INPUT_HELP, "--input", "-i", metavar="SHAPE")] = None
+    input: Annotated[
+        list[str] | None, option(NETWORK, INPUT_HELP, "--input", "-i", metavar="SHAPE", complete=complete_input)
+    ] = None
     input_from: Annotated[str, option(NETWORK, _INPUT_FROM_HELP, metavar="FILE.py:FN")] = ""
     batch: Annotated[int | None, option(NETWORK, BATCH_HELP)] = None
     dtype: Annotated[Dtype | None, option(NETWORK, "Convert the network and its inputs.")] = None
@@ -123,9 +132,9 @@ class PartialOptions:
             UsageError: a number is out of range, or a list empty.
         """
         if self.stages is not None and not self.stages.replace(",", "").strip():
-            raise UsageError(f"--stages {self.stages!r} names no stage: give numbers from 1 or module paths")
+            raise RangeError(f"--stages {self.stages!r} names no stage: give numbers from 1 or module paths")
         if self.gamma is not None and not (math.isfinite(self.gamma) and 0 < self.gamma < 1):
-            raise UsageError(
+            raise RangeError(
                 f"--gamma {self.gamma:g} is not possible: gamma is the share of channels that bypasses the blocks, "
                 "so it must lie between 0 and 1"
             )
@@ -171,7 +180,7 @@ class NetworkOptions(TwinOptions):
     depth: Annotated[
         int | None, option(ROWS, "How many levels of modules --by module shows; deeper ones are added up.")
     ] = None
-    top: Annotated[int | None, option(ROWS, "Only the N rows with the largest figures, in tables.", metavar="N")] = None
+    top: Annotated[int | None, option(ROWS, TOP_HELP, metavar="N")] = None
     unfold: Annotated[
         bool, option(ROWS, "A row of its own for each of several equal modules, in tables.", "--unfold")
     ] = False
@@ -187,11 +196,9 @@ class NetworkOptions(TwinOptions):
         if self.depth is not None and self.by != "module":
             raise UsageError(f"--depth needs --by module, and rows are by {self.by}")
         if self.depth is not None and self.depth < 1:
-            raise UsageError(f"--depth {self.depth} is not possible: expected at least 1")
+            raise RangeError(f"--depth {self.depth} is not possible: expected at least 1")
         if self.top is not None and self.top < 1:
-            raise UsageError(f"--top {self.top} is not possible: expected at least 1")
-        if self.top is not None and self.csp:
-            raise UsageError("--top ranks the rows of one network: leave out --csp")
+            raise RangeError(f"--top {self.top} is not possible: expected at least 1")
         if self.unfold and self.by != "module":
             raise UsageError(f"--unfold needs --by module, and rows are by {self.by}")
 
@@ -204,14 +211,41 @@ class StepOptions(NetworkOptions):
 
 
 def command_of(function: Callable[[Any], None]) -> Callable[..., None]:
-    """A function with one parameter for each field of the dataclass that `function` takes: what Typer reads."""
+    """A function with one parameter for each field of the dataclass that `function` takes: what Typer reads.
+
+    Every command takes the options of the program as well, and defaults from a configuration file.
+    """
     options = next(iter(get_type_hints(function).values()))
+
+    def command(ctx: Context, **values: Any) -> None:
+        program = ProgramOptions(**{each.name: values.pop(each.name) for each in fields(ProgramOptions)})
+        session().adopt(program)
+        from cspanalyze.cli.config_file import with_defaults
+
+        chosen = options(**with_defaults(ctx, values, options))
+        try:
+            function(chosen)
+        finally:
+            if session().defaults and not session().defaults_told:
+                note(f"note: {session().defaults}")
+
+    # Inheritance puts the options of every command first; in --help they belong last.
+    parameters = sorted(_parameters(options), key=lambda each: each.name in {f.name for f in fields(OutputOptions)})
+    parameters += _parameters(ProgramOptions)
+    context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=Context)
+    command.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]
+    command.__annotations__ = {"ctx": Context, **{each.name: each.annotation for each in parameters}}
+    # One line a paragraph: rich would keep the line breaks of the source.
+    paragraphs = inspect.cleandoc(function.__doc__ or "").split("\n\n")
+    command.__doc__ = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    command.__name__ = function.__name__
+    return command
+
+
+def _parameters(options: type) -> list[inspect.Parameter]:
+    """One for each field of a dataclass, by the panel they are shown in."""
     hints = {name: kind for cls in reversed(options.__mro__) for name, kind in inspect.get_annotations(cls).items()}
-
-    def command(**values: Any) -> None:
-        function(options(**values))
-
-    parameters = [
+    found = [
         inspect.Parameter(
             each.name,
             inspect.Parameter.KEYWORD_ONLY,
@@ -220,13 +254,12 @@ def command_of(function: Callable[[Any], None]) -> Callable[..., None]:
         )
         for each in fields(options)
     ]
-    # Inheritance puts the options of every command first; in --help they belong last.
-    shared = {each.name for each in fields(OutputOptions)}
-    parameters.sort(key=lambda parameter: parameter.name in shared)
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {each.name: each.annotation for each in parameters}
-    # One line a paragraph: rich would keep the line breaks of the source.
-    paragraphs = inspect.cleandoc(function.__doc__ or "").split("\n\n")
-    command.__doc__ = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
-    command.__name__ = function.__name__
-    return command
+    return sorted(found, key=lambda each: _PANELS.index(_panel(each)))
+
+
+def _panel(parameter: inspect.Parameter) -> str | None:
+    panel: str | None = parameter.annotation.__metadata__[0].rich_help_panel
+    return panel if panel in _PANELS else ""
+
+
+_PANELS = (None, NETWORK, CSP, "", ROWS, OUTPUT, PROGRAM)

@@ -13,6 +13,7 @@ from cspanalyze.cli.destination import destination
 from cspanalyze.cli.execution import fed
 from cspanalyze.cli.options import OutputOptions
 from cspanalyze.cli.row_file import RowFile
+from cspanalyze.cli.session import note, session
 from cspanalyze.cli.waiting import waiting
 from cspanalyze.errors import IncompleteError
 
@@ -62,7 +63,7 @@ def run_sweep(options: SweepOptions) -> None:
         target.write(render_sweep(rows, target.format, target.style))
     kept = f", {len(models) - len(left)} were there" if options.resume else ""
     where = f"; wrote {file.path}" if file.path else ""
-    print(f"{len(left)} networks: {len(left) - failed} counted, {failed} failed{kept}{where}", file=sys.stderr)
+    note(f"{len(left)} networks: {len(left) - failed} counted, {failed} failed{kept}{where}")
     if options.strict and (failed or partly):
         raise IncompleteError(f"{failed} networks failed, {partly} have operations without a formula")
 
@@ -92,14 +93,14 @@ def keeping(file: RowFile) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         if file.path is not None:
-            print(f"{file.path} holds every network that was done: --resume goes on from there", file=sys.stderr)
+            note(f"{file.path} holds every network that was done: --resume goes on from there")
         raise
 
 
 @contextmanager
 def progress(total: int, done: int) -> Iterator[Callable[[Row], None]]:
     """A bar on standard error, if that is a terminal."""
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or session().quiet:
         yield lambda row: None
         return
     from rich.console import Console

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cspanalyze.errors import CspanalyzeError
+from cspanalyze.steps import count
 
 LINE, WAYS = 64, 16
 _CODE_BYTES = 16 << 20
@@ -26,6 +27,7 @@ FLUSHED = "flushed"
 """Name of the dump before the forward pass."""
 _HOLD = {"ONEDNN_MAX_CPU_ISA": "AVX", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 _SEPARATOR = "\t"
+_EXPECTED, _GLANCE_SECONDS = "expected", 0.5
 
 
 class SimulationError(CspanalyzeError):
@@ -79,12 +81,38 @@ def run(module: str, arguments: Sequence[str], folder: Path, small: int, large: 
         *(sys.executable, "-m", module, *arguments),
     ]
     environment = {**os.environ, **_HOLD, "PYTHONPATH": os.pathsep.join(filter(None, map(os.path.abspath, sys.path)))}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        lines = [line for line in done.stderr.strip().splitlines() if not line.startswith("==")]
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
+    )
+    with process:
+        try:
+            said = _followed(process, folder)
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
+        lines = [line for line in said.strip().splitlines() if not line.startswith("==")]
         raise SimulationError(
-            f"the run under valgrind failed: {lines[-1] if lines else f'exit code {done.returncode}'}"
+            f"the run under valgrind failed: {lines[-1] if lines else f'exit code {process.returncode}'}"
         )
+
+
+def expect(folder: Path, dumps: int) -> None:
+    """Say, from inside the run, how many dumps there will be about."""
+    (folder / _EXPECTED).write_text(str(dumps))
+
+
+def _followed(process: subprocess.Popen[str], folder: Path) -> str:
+    """What the run says on standard error; meanwhile its dumps are counted."""
+    while True:
+        try:
+            return process.communicate(timeout=_GLANCE_SECONDS)[1]
+        except subprocess.TimeoutExpired:
+            expected = folder / _EXPECTED
+            total = expected.read_text() if expected.exists() else ""
+            if total.isdecimal():
+                dumps = sum(1 for _ in folder.glob("counts.*"))
+                count("simulating", min(dumps, int(total)), int(total))
 
 
 def dump_name(job: int, module: str) -> str:

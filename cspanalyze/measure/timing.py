@@ -15,6 +15,8 @@ from typing import Any
 
 import torch
 
+from cspanalyze.steps import count
+
 Step = Callable[[], Any]
 WARM_UP = 3
 LEAST_ROUNDS, MOST_ROUNDS = 5, 1_000
@@ -50,7 +52,8 @@ def time_side_by_side(steps: Sequence[Step], seconds: float, synchronize: Callab
     synchronize()
     taken: list[list[float]] = [[] for _ in steps]
     order = list(enumerate(steps))
-    end = time.perf_counter() + seconds
+    begin = time.perf_counter()
+    end = begin + seconds
     while len(taken[0]) < LEAST_ROUNDS or (time.perf_counter() < end and len(taken[0]) < MOST_ROUNDS):
         for number, step in order:
             start = time.perf_counter()
@@ -58,6 +61,7 @@ def time_side_by_side(steps: Sequence[Step], seconds: float, synchronize: Callab
             synchronize()
             taken[number].append(time.perf_counter() - start)
         order.reverse()
+        count("timing", min(time.perf_counter() - begin, seconds), seconds)
     return [Timing(tuple(each)) for each in taken]
 
 

@@ -10,6 +10,7 @@ from cspanalyze.pipeline.networks import HALF, Csp, Traced, loaded_of, rows_of, 
 from cspanalyze.pipeline.traffic import with_traffic
 from cspanalyze.results import Comparison, Report
 from cspanalyze.sentences import conclusions
+from cspanalyze.steps import step
 
 if TYPE_CHECKING:
     from cspanalyze.analyses import By
@@ -134,8 +135,13 @@ def report_of(
 
     graph = traced.graph
     grouping = Grouping.of(graph, by, depth, rows)
-    report = Report(subject_of(traced), grouping.names, run(graph, metrics, grouping))
-    return report if traffic is None else with_traffic(report, graph, grouping, traffic, number=number)
+    title = f"{traced.loaded.name} {traced.variant}".strip()
+    with step(f"{len(metrics)} metrics of {title}"):
+        report = Report(subject_of(traced), grouping.names, run(graph, metrics, grouping))
+    if traffic is None:
+        return report
+    with step(f"cache model of {title}"):
+        return with_traffic(report, graph, grouping, traffic, number=number)
 
 
 def _layout(traffic: Traffic | None) -> Layout:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cspanalyze.errors import UsageError
 from cspanalyze.pipeline.analysis import OVERVIEW, report_of
@@ -44,12 +44,25 @@ def contrast(
             "one network has nothing to be compared with: name two or more (its twin: `cspanalyze summary MODEL --csp`)"
         )
     first = loaded_of(models[0])
-    base = traced_of(first)
-    others = [traced_of(on_the_same_input(model, first)) for model in models[1:]]
+    loaded = _told_apart(models, [first, *(on_the_same_input(model, first) for model in models[1:])])
+    base, *others = map(traced_of, loaded)
     report = report_of(base, metrics, by, depth)
     variants = tuple(report_of(other, metrics, by, depth) for other in others)
     comparison = Comparison(report, variants, alignments=alignments_of(base, others))
     return replace(comparison, sentences=contrasts(comparison))
+
+
+def _told_apart(models: Sequence[Any], loaded: Sequence[Loaded]) -> list[Loaded]:
+    """Networks of one name with the arguments that they were built with behind it."""
+    names = [each.name for each in loaded]
+
+    def named(model: Any, each: Loaded) -> Loaded:
+        given = model.arguments if isinstance(model, Request) else {}
+        if names.count(each.name) == 1 or not given:
+            return each
+        return replace(each, name=f"{each.name}({', '.join(f'{key}={value}' for key, value in given.items())})")
+
+    return [named(model, each) for model, each in zip(models, loaded, strict=True)]
 
 
 def alignments_of(base: Traced, others: Sequence[Traced]) -> tuple[Alignment, ...]:

@@ -62,7 +62,7 @@ class Counted:
             metrics: names of analyses. Those of a training step need what only `trace(..., backward=True)` records,
                 and are unknown here: ask for `phase="backward"` instead.
             by: what makes a row; an operation that no module ran, such as a loss or an optimiser's step, is in the row
-                "(root)", and one of a backward pass in the row of the forward operation that it differentiates.
+                "(self)", and one of a backward pass in the row of the forward operation that it differentiates.
             depth: how many names of a module path `by="module"` keeps.
             phase: count everything that ran (default), or only what ran outside or inside backward passes.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,6 +22,7 @@ from cspanalyze.pipeline.networks import Csp, loaded_of, twins_of, versions
 from cspanalyze.results import CONTROL
 from cspanalyze.sources import Loaded
 from cspanalyze.sources.loaders import batches_of
+from cspanalyze.steps import count
 
 if TYPE_CHECKING:
     from torch import nn
@@ -55,7 +56,6 @@ def measure_gradients(
     kwargs: Mapping[str, Any] | None = None,
     csp: Csp | None = None,
     measuring: Measuring = Measuring(),
-    progress: Callable[[str], None] = lambda said: None,
 ) -> GradientMeasurement:
     """Measure how much of the structure's gradient duplication is realised, in a network and its twins.
 
@@ -66,7 +66,6 @@ def measure_gradients(
         model, inputs, kwargs: as for `analyze`; the first dimension of the inputs is the batch.
         csp: how twins are made; None for the network alone.
         measuring: draws, data, mode.
-        progress: told what is being done.
 
     Raises:
         CspanalyzeError: the network cannot be built, made partial, traced or run; the data do not fit it.
@@ -84,8 +83,10 @@ def measure_gradients(
     flows: dict[str, _Flow] = {}
     woken: dict[str, None] = {}
     for seed in range(measuring.draws):
-        for name, network in _networks(loaded, csp, seed).items():
-            progress(f"draw {seed + 1} of {measuring.draws}, {name}")
+        networks_of_draw = _networks(loaded, csp, seed)
+        for number, (name, network) in enumerate(networks_of_draw.items()):
+            what = f"draw {seed + 1} of {measuring.draws}, {name}"
+            count(what, seed + number / len(networks_of_draw), measuring.draws)
             prepared, loss, awake = _prepared(network, batches, measuring, seed)
             woken |= dict.fromkeys(awake)
             batch = batches.draw(seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -12,7 +13,8 @@ from cspanalyze.errors import TraceError
 from cspanalyze.pipeline.layouts import in_layout
 from cspanalyze.results import CONTROL, StageChange, Subject
 from cspanalyze.room import refuse_without_room
-from cspanalyze.sources import Loaded, Request, in_one_sentence, load
+from cspanalyze.sources import EXPORTED, Loaded, Request, in_one_sentence, load
+from cspanalyze.steps import step
 
 if TYPE_CHECKING:
     from torch import nn
@@ -60,7 +62,8 @@ def loaded_of(
 ) -> Loaded:
     """The network that an argument of `analyze` stands for and its input, without memory where that is possible."""
     if isinstance(model, str | Request):
-        model = in_layout(load(model), layout)
+        with step(f"building {model if isinstance(model, str) else model.model}"):
+            model = in_layout(load(model), layout)
     if isinstance(model, Loaded) and not inputs and not kwargs:
         return model
     from cspanalyze.sources.inputs import given
@@ -71,7 +74,7 @@ def loaded_of(
 def traced_of(loaded: Loaded, train: bool = False) -> Traced:
     """Trace on the meta device; where the control flow needs data, once more with real weights and inputs."""
     try:
-        return Traced(loaded, _graph(loaded, train))
+        return _as_exported(Traced(loaded, _graph(loaded, train)), train)
     except TraceError as error:
         if not _needs_data(error):
             raise _explained(error, loaded) from error
@@ -80,9 +83,24 @@ def traced_of(loaded: Loaded, train: bool = False) -> Traced:
         if real is None:
             raise _explained(error, loaded) from error
     try:
-        return Traced(real, _graph(real, train, real=True))
+        return _as_exported(Traced(real, _graph(real, train, real=True)), train)
     except TraceError as error:
         raise _explained(error, loaded) from error
+
+
+def _as_exported(traced: Traced, train: bool) -> Traced:
+    """The same; of a training step of an exported graph, which has one mode for ever, with a note on that mode."""
+    if not train or traced.loaded.source != EXPORTED:
+        return traced
+    norms = [op for op in traced.graph.ops if op.name == "native_batch_norm" and op.phase == "forward"]
+    if any(op.args[5] is True for op in norms):
+        return traced
+    held = "the mode that it was exported in"
+    if norms:
+        held = "evaluation mode, in which norms use running statistics and dropout is gone"
+        traced = replace(traced, graph=replace(traced.graph, mode="eval"))
+    told = f"the file holds the graph of {held}: --train adds a backward pass to that graph"
+    return replace(traced, loaded=replace(traced.loaded, notes=(*traced.loaded.notes, told)))
 
 
 def twins_of(
@@ -114,7 +132,8 @@ def traced_twins(
     Raises:
         CspanalyzeError: the network cannot be made partial as asked.
     """
-    twins = twins_of(base.loaded.model, csp, base.loaded.args, base.loaded.kwargs)
+    with step(f"making the twin of {base.loaded.name}"):
+        twins = twins_of(base.loaded.model, csp, base.loaded.args, base.loaded.kwargs)
     traced = []
     for name, twin in twins.items():
         loaded = in_layout(replace(base.loaded, model=twin.model, notes=twin.notes, guessed=False), layout)
@@ -177,15 +196,16 @@ def _graph(loaded: Loaded, train: bool = False, *, real: bool = False) -> ModelG
     from cspanalyze.plans import read_plan
     from cspanalyze.tracing import trace
 
-    graph = trace(
-        loaded.model,
-        *loaded.args,
-        kwargs=loaded.kwargs,
-        name=loaded.name,
-        mode="train" if train else "eval",
-        backward=train,
-        real=real,
-    )
+    with step(f"tracing {loaded.name}{' on real data' if real else ''}, from {loaded.source}"):
+        graph = trace(
+            loaded.model,
+            *loaded.args,
+            kwargs=loaded.kwargs,
+            name=loaded.name,
+            mode="train" if train else "eval",
+            backward=train,
+            real=real,
+        )
     return replace(graph, plan=read_plan(loaded.model))
 
 
@@ -208,9 +228,36 @@ def _needs_data(error: TraceError) -> bool:
 def _explained(error: TraceError, loaded: Loaded) -> TraceError:
     tried = ", ".join(loaded.inputs) or "no input"
     said = in_one_sentence(str(error))
+    if _lacks_kernel(error):
+        operator = re.search(r"\w+::\w+", said)
+        where = said.partition(": ")[0]
+        return TraceError(
+            f"{where}: {operator[0] if operator else 'an operator'} runs on numbers only: name the network as it was "
+            "before it was quantised or converted"
+        )
+    elsewhere = _cause_elsewhere(error)
+    if elsewhere is not None:
+        return TraceError(f"{said}{elsewhere}")
     if loaded.guessed:
         return TraceError(f"{said}; without --input, {tried} was tried: say with --input what {loaded.name} takes")
     flat = [text for text in loaded.inputs if text.count("x") == 2]
     if "3D" in said and flat:
         return TraceError(f"{said}; the input was {tried}: a batch dimension is missing, say 1x{flat[0]}")
     return TraceError(f"{said}; the input was {tried}: is it what {loaded.name} takes?")
+
+
+def _lacks_kernel(error: TraceError) -> bool:
+    """Whether an operator has no rule for the shape of its result (`fake impl`, a meta kernel)."""
+    return isinstance(error.__cause__, NotImplementedError) and "fake impl" in str(error)
+
+
+def _cause_elsewhere(error: TraceError) -> str | None:
+    """What to do where another input would not help, "" where nothing is known; None if the input may be at fault."""
+    said, cause = str(error), error.__cause__
+    if "torch.jit" in said:
+        return ""  # says what to do itself
+    if "not compiled with CUDA" in said or "NVIDIA driver" in said or "CUDA-capable device" in said:
+        return "; the forward itself asks for a CUDA device: let it use the device of its input instead"
+    if "targets" in said and isinstance(cause, AssertionError):
+        return "; in train mode a detector takes targets too: wrap it in a module that makes them"
+    return "" if isinstance(cause, AttributeError | NameError | ImportError | UnboundLocalError) else None

@@ -75,8 +75,12 @@ def _main(path: str) -> None:
     import torch
 
     torch.set_num_threads(1)
-    for number, job in enumerate(pickle.loads(Path(path).read_bytes())):
+    jobs, before = pickle.loads(Path(path).read_bytes()), 0
+    for number, job in enumerate(jobs):
         loaded = with_numbers(job)
+        dumps = 2 * sum(1 for _ in loaded.model.modules())
+        callgrind.expect(Path(path).parent, before + dumps * (len(jobs) - number))
+        before += dumps
         _run(number, loaded.model.eval(), loaded.args, loaded.kwargs)
 
 

@@ -16,6 +16,7 @@ from cspanalyze.pipeline.networks import Csp, Traced, loaded_of, traced_of, trac
 from cspanalyze.pipeline.traffic import Traffic, default_traffic
 from cspanalyze.results import Comparison
 from cspanalyze.sentences import conclusions, contrasts, overview
+from cspanalyze.steps import count, step
 from cspanalyze.study import GammaPoint, Study, Total
 
 if TYPE_CHECKING:
@@ -72,7 +73,9 @@ def _side_by_side(networks: Sequence[Traced], metrics: Sequence[str], by: By, tr
 
 
 def _gamma_points(base: Traced, csp: Csp, gammas: Sequence[float]) -> Iterator[GammaPoint]:
-    for gamma in sorted({*gammas, csp.gamma}):
+    wanted = sorted({*gammas, csp.gamma})
+    for number, gamma in enumerate(wanted):
+        count(f"twin at gamma {gamma:g}", number, len(wanted))
         try:
             (twin,), _ = traced_twins(base, replace(csp, gamma=gamma, control=False))
         except CspError:
@@ -84,14 +87,16 @@ def _gamma_points(base: Traced, csp: Csp, gammas: Sequence[float]) -> Iterator[G
 def _gradients(network: Traced) -> GradientRecord:
     from cspanalyze.analyses import Grouping
 
-    flow = gradient_flow(network.graph)
-    record = gradient_record(flow, scopes(flow, Grouping.of(network.graph)))
+    with step(f"gradient structure of {_name(network)}"):
+        flow = gradient_flow(network.graph)
+        record = gradient_record(flow, scopes(flow, Grouping.of(network.graph)))
     return replace(record, network=_name(network))
 
 
 def _diagrams(networks: Sequence[Traced]) -> list[Diagram]:
     """The networks side by side; more than three one by one."""
-    drawn = [replace(diagram(each.graph, "stage"), title=_name(each)) for each in networks]
+    with step("diagrams"):
+        drawn = [replace(diagram(each.graph, "stage"), title=_name(each)) for each in networks]
     return [side_by_side(*drawn)] if 1 < len(drawn) <= _COLUMNS else drawn
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from cspanalyze.hardware import DEFAULT, Profile, find_profile
-from cspanalyze.results import Curve, Method, Report, Result, Row
+from cspanalyze.results import SELF, Curve, Method, Report, Result, Row
 
 if TYPE_CHECKING:
     from cspanalyze.analyses import Grouping, View
@@ -145,7 +145,7 @@ def _heaviest(view: View, fills: Sequence[int], variant: str) -> tuple[str, ...]
     ranked = sorted(layers.items(), key=lambda item: -item[1])[:HEAVIEST]
     if len(layers) <= HEAVIEST or not total:
         return ()
-    named = ", ".join(f"{module or '(root)'} {100 * amount / total:.1f} %" for module, amount in ranked)
+    named = ", ".join(f"{module or SELF} {100 * amount / total:.1f} %" for module, amount in ranked)
     of = f" of {variant}" if variant else ""
     return (f"the layers{of} that read most from memory, by the cache model: {named}",)
 

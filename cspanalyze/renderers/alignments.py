@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from cspanalyze.renderers.figures import UNKNOWN, figure
 from cspanalyze.renderers.grid import Block, Cell, Column, Grid, Line, Tone
-from cspanalyze.renderers.tabulation import ROOT
-from cspanalyze.results import Alignment, LayerDifference, Number
+from cspanalyze.results import SELF, Alignment, LayerDifference, Number
 
 
 def alignment_grid(base: str, alignment: Alignment) -> Grid:
@@ -22,7 +21,7 @@ def alignment_grid(base: str, alignment: Alignment) -> Grid:
 
 
 def _line(each: LayerDifference) -> Line:
-    where = each.stage or ROOT
+    where = each.stage or SELF
     texts = (Cell(each.base or UNKNOWN), Cell(each.variant or UNKNOWN))
     return Line(
         (where if each.count == 1 else f"{where}  x{each.count}",), (*texts, *map(_signed, (each.macs, each.params)))

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cspanalyze.renderers.columns import heading
 from cspanalyze.renderers.figures import UNKNOWN
 from cspanalyze.renderers.grid import Block, Cell, Column, Grid, Line
 from cspanalyze.renderers.layout import PLAIN, Layout, main_metric, shown
-from cspanalyze.renderers.tabulation import Figures, Group, counted, figure_of, figures_of, label, totals
+from cspanalyze.renderers.tabulation import (
+    Figures,
+    Group,
+    counted,
+    figure_of,
+    figures_of,
+    groups_of,
+    label,
+    reports,
+    totals,
+)
 from cspanalyze.renderers.tree import Branch, adder, branches
-from cspanalyze.results import Number, Report, Result
+from cspanalyze.results import Comparison, Number, Report, Result, Row
 
 FOLDED = "x"
 
@@ -69,6 +79,37 @@ def report_grid(report: Report, layout: Layout = PLAIN) -> Grid:
         *(Block((table.group(group),), total=True) for group in totals(report)),
     )
     return Grid((Column("", align="left"),), tuple(columns), blocks)
+
+
+def largest_of(comparison: Comparison, count: int) -> Comparison:
+    """The same with rows for the groups whose main figure is largest in any network, and one for all others."""
+    main = main_metric(comparison.base)
+    if main is None:
+        return comparison
+
+    def size(group: str) -> float:
+        results = [report.result(main.metric) for report in reports(comparison) if main.metric in report.metrics]
+        return max(result.of(group) or 0 for result in results)
+
+    ranked = sorted(groups_of(comparison), key=lambda group: -size(group))
+    kept = ranked if len(ranked) == count + 1 else ranked[:count]
+    rest = ranked[len(kept) :]
+    if not rest:
+        return comparison
+    name = f"{len(rest)} others"
+
+    def cut(report: Report) -> Report:
+        results = []
+        for result in report.results:
+            others = Row(name, "", adder(result)([figure_of(result, group) for group in rest]))
+            rows = (*(row for row in result.rows if row.module in kept), others)
+            results.append(replace(result, rows=rows))
+        return replace(
+            report, groups=(*(group for group in kept if group in report.groups), name), results=tuple(results)
+        )
+
+    variants = tuple(cut(variant) for variant in comparison.variants)
+    return replace(comparison, base=cut(comparison.base), variants=variants)
 
 
 def folded_rows(grid: Grid) -> bool:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 
 from cspanalyze.renderers.alignments import alignment_grid
-from cspanalyze.renderers.arrangement import FOLDED, folded_rows, report_grid
+from cspanalyze.renderers.arrangement import FOLDED, folded_rows, largest_of, report_grid
 from cspanalyze.renderers.columns import conventions, heading
 from cspanalyze.renderers.curves import curve_grids
 from cspanalyze.renderers.engines import COUNTS, REMARKS, engine_grids
 from cspanalyze.renderers.grid import Document, Grid
 from cspanalyze.renderers.layout import PLAIN, Layout, shown
 from cspanalyze.renderers.tabulation import CLOSED_FORM, changes_grids, comparison_grid, reports
-from cspanalyze.results import Comparison, Record, Report, Subject
+from cspanalyze.results import SELF, Comparison, Record, Report, Subject
 
 OPERATIONS = "operations"
 
@@ -23,7 +23,7 @@ def document(record: Record, layout: Layout = PLAIN) -> Document:
     if not isinstance(record, Comparison) and COUNTS in base.metrics:
         return Document(_title(record), engine_grids(base), (*REMARKS, _provenance(base.subject), *_notes(record)))
     if isinstance(record, Comparison):
-        grids = [comparison_grid(record)]
+        grids = [comparison_grid(record if layout.top is None else largest_of(record, layout.top))]
         if record.changes:
             grids += changes_grids(record.changes)
         grids += [alignment_grid(base.subject.name, each) for each in record.alignments if each.differences]
@@ -32,9 +32,14 @@ def document(record: Record, layout: Layout = PLAIN) -> Document:
         grids, sentences = [report_grid(record, layout)], ()
     if layout.curve:
         grids += curve_grids(record)
-    remarks = [*_formulas(record), *conventions(base.results), *_folding(grids[0])]
+    remarks = [*_formulas(record), *conventions(base.results), *_folding(grids[0]), *_own(grids[0])]
     remarks += [*_coverage(record), *_gaps(record), _provenance(base.subject)]
     return Document(_title(record), tuple(grids), (*remarks, *_notes(record)), tuple(sentences))
+
+
+def _own(grid: Grid) -> list[str]:
+    there = any(line.labels[0].strip().startswith(SELF) for line in grid.lines)
+    return [f"{SELF} = what a module, or the network, computes itself, outside of its submodules"] if there else []
 
 
 def _notes(record: Record) -> list[str]:
@@ -109,7 +114,7 @@ def _gaps(record: Record) -> list[str]:
         of = _whose(record, report)
         for result in shown(report):
             for gap in result.uncovered:
-                where = ", ".join(module or "(root)" for module in gap.modules)
+                where = ", ".join(module or SELF for module in gap.modules)
                 text = f"{gap.op}{of}, run {gap.count}x in {where}"
                 if heading(result.metric).bounded:
                     bounded[f"no exact rule for {text}: what it reads counts as united"] = None

@@ -5,6 +5,7 @@ Written out here rather than with rich: importing rich takes longer than tracing
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -21,6 +22,7 @@ _NO_BREAK = "\N{NO-BREAK SPACE}"
 _INDENT = 2
 _BAR = 10
 _BLOCKS = " ▏▎▍▌▋▊▉█"
+_PIECES = re.compile(r"[^./_:-]+[./_:-]*|[./_:-]+")
 _CODES = {"": "", "better": "32", "worse": "31", "faint": "2", "bold": "1"}
 
 
@@ -161,10 +163,28 @@ def _wrapped(
 
 
 def _fold(text: str, width: int) -> list[str]:
-    """The text in lines of at most `width`, which begin where its first one does."""
+    """The text in lines of at most `width`, which begin where its first one does.
+
+    A word that is longer than a line, like the path of a module, is broken behind its dots or other signs.
+    """
     if len(text) <= width:
         return [text]
-    return textwrap.wrap(text, width, subsequent_indent=" " * (len(text) - len(text.lstrip(" ")))) or [""]
+    indent = " " * min(len(text) - len(text.lstrip(" ")), width // 2)
+    room = width - len(indent)
+    words = [piece for word in text.split() for piece in _broken(word, room)]
+    return textwrap.wrap(
+        " ".join(words), width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+    )
+
+
+def _broken(word: str, room: int) -> list[str]:
+    """The word, or pieces of it that each fill a line."""
+    pieces = [""]
+    for piece in _PIECES.findall(word) if len(word) > room else [word]:
+        if pieces[-1] and len(pieces[-1]) + len(piece) > room:
+            pieces.append("")
+        pieces[-1] += piece
+    return pieces
 
 
 def _row(

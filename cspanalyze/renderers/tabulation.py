@@ -10,12 +10,11 @@ from cspanalyze.renderers.columns import heading, unit
 from cspanalyze.renderers.figures import UNKNOWN, change, figure
 from cspanalyze.renderers.grid import Block, Cell, Column, Grid, Line, Tone
 from cspanalyze.renderers.layout import shown
-from cspanalyze.results import Comparison, Number, Record, Report, Result, StageChange
+from cspanalyze.results import SELF, Comparison, Number, Record, Report, Result, StageChange
 
 CLOSED_FORM = "cio_closed_form"
 TRACED = "cio"
 TOTAL: None = None  # in place of a group's name: no module can be called so
-ROOT = "(root)"
 YES, NO, NO_FORM = "✓", "✗", "no closed form"
 
 Group: TypeAlias = "str | None"
@@ -107,7 +106,7 @@ def reports(record: Record) -> tuple[Report, ...]:
 
 def label(group: Group) -> str:
     """A group as it is printed."""
-    return "total" if group is TOTAL else group or ROOT
+    return "total" if group is TOTAL else group or SELF
 
 
 def counted(value: Number, decimals: int = 1) -> Cell:

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from cspanalyze.renderers.columns import heading
-from cspanalyze.results import EVERYTHING, Number, Report, Result, within
+from cspanalyze.results import EVERYTHING, SELF, Number, Report, Result, within
 
-SELF = "(self)"
 Figures = tuple[Number, ...]
 
 

@@ -13,8 +13,9 @@ from cspanalyze.errors import SourceError, UsageError
 from cspanalyze.plugins import load_plugins
 from cspanalyze.room import refuse_without_room
 from cspanalyze.sources import builtin, darknet_cfg, exported, huggingface, pycallable, pyfile, timm, torchvision
-from cspanalyze.sources.arguments import parse_arguments
+from cspanalyze.sources.arguments import parse_arguments, parse_numbered
 from cspanalyze.sources.construction import in_one_sentence
+from cspanalyze.sources.exported import EXPORTED
 from cspanalyze.sources.input_specs import FLOATING, InputSpec, parse_input, parse_inputs
 from cspanalyze.sources.near_misses import did_you_mean
 from cspanalyze.sources.request import Built, Listing, Loaded, Request, Source
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 __all__ = [
+    "EXPORTED",
     "FLOATING",
     "SOURCES",
     "InputSpec",
@@ -35,6 +37,7 @@ __all__ = [
     "parse_arguments",
     "parse_input",
     "parse_inputs",
+    "parse_numbered",
     "register_source",
 ]
 

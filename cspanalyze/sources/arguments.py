@@ -28,6 +28,26 @@ def parse_arguments(texts: Iterable[str]) -> dict[str, Any]:
     return arguments
 
 
+def parse_numbered(texts: Iterable[str], networks: int) -> list[dict[str, Any]]:
+    """The arguments of several networks: `key=value` is for all of them, `2:key=value` for the second.
+
+    Raises:
+        UsageError: as `parse_arguments`, or there is no network of that number.
+    """
+    of_all: list[str] = []
+    of_one: dict[int, list[str]] = {}
+    for text in texts:
+        number, colon, rest = text.partition(":")
+        if not (colon and number.isdecimal()):
+            of_all.append(text)
+        elif 1 <= int(number) <= networks:
+            of_one.setdefault(int(number), []).append(rest)
+        else:
+            raise UsageError(f"--arg {text}: there is no network {number}, {networks} are named")
+    shared = parse_arguments(of_all)
+    return [{**shared, **parse_arguments(of_one.get(number, ()))} for number in range(1, networks + 1)]
+
+
 def _literal(text: str) -> Any:
     # Without the words, `--arg pretrained=false` would pass the text "false", which is true.
     if text.casefold() in _WORDS:

@@ -22,7 +22,7 @@ def build(text: str, arguments: Mapping[str, Any], real: bool = False) -> Built:
     """
     file = Path(text)
     if arguments:
-        raise SourceError(f"{text} is a finished network: --arg needs a class or function")
+        raise SourceError(f"{text} is read as it is: leave out --arg, which is for what builds a network")
     if not file.exists():
         beside = [other.name for other in file.parent.glob("*.cfg")] if file.parent.is_dir() else []
         raise SourceError(f"there is no file {file}{did_you_mean(file.name, beside)}")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _PROGRAM = "models/model.json"
+EXPORTED = "torch.export"
 _LARGEST_JSON = 1 << 30
 _CHECKPOINTS = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".onnx")
 
@@ -35,7 +36,7 @@ def build(text: str, arguments: Mapping[str, Any], real: bool = False) -> Built:
             "builds the network, as path/file.py:CALLABLE, or a .pt2 file written by torch.export.save"
         )
     if arguments:
-        raise SourceError(f"{text} is a finished network: --arg needs a class or function")
+        raise SourceError(f"{text} is read as it is: leave out --arg, which is for what builds a network")
     program = _program(file)
     from cspanalyze.sources.replay import MalformedProgram, Replay
 
@@ -74,7 +75,7 @@ def _spec_of(tensor: Tensor) -> InputSpec:
 
 SOURCE = Source(
     prefix="",
-    title="torch.export",
+    title=EXPORTED,
     claims=lambda text: text.endswith((".pt2", *_CHECKPOINTS)) and ":" not in text,
     build=build,
 )

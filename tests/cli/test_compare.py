@@ -54,3 +54,36 @@ def test_a_page_is_a_whole_report(run: Any, folder: Path) -> None:
         title for title in ("Architecture", "Memory", "Gradients", "Method") if f"<h2>{title}</h2>" not in page
     ] == []
     assert len(page.encode()) < 4_000_000
+
+
+WIDE = """
+from torch import nn
+
+def build(width=8):
+    return nn.Sequential(nn.Conv2d(3, width, 3), nn.Conv2d(width, 4, 3), nn.Conv2d(4, 64, 3))
+"""
+
+
+def test_arguments_for_all_networks_and_for_one(run: Any, folder: Path) -> None:
+    (folder / "wide.py").write_text(WIDE)
+    shared = ["compare", "wide.py:build", "wide.py:build", "--input", "1x3x8x8", "--json"]
+    data = json.loads(run(*shared, "--arg", "width=2", "--arg", "2:width=16").out)
+    assert [data[part]["subject"]["name"] for part in ("base",)] == ["wide.py:build(width=2)"]
+    variant = data["variants"][0]
+    assert variant["subject"]["name"] == "wide.py:build(width=16)"
+    totals = {result["metric"]: result["total"] for result in variant["results"]}
+    assert totals["params"] == 3 * 16 * 9 + 16 + 16 * 4 * 9 + 4 + 4 * 64 * 9 + 64
+    outcome = run(*shared, "--arg", "3:width=16")
+    assert (outcome.code, "there is no network 3, 2 are named" in outcome.err) == (2, True)
+
+
+def test_the_largest_rows_and_the_others(run: Any, folder: Path) -> None:
+    (folder / "wide.py").write_text(WIDE)
+    shared = ["compare", "wide.py:build", "wide.py:build", "--arg", "2:width=16", "--input", "1x3x8x8", "--by", "layer"]
+    lines = run(*shared, "--top", "1").out.splitlines()
+    rows = [line.split()[0] for line in lines if "wide.py:build " in line]
+    # MACs of the second network: 3·16·9·36 = 15,552, 16·4·9·16 = 9,216, 4·64·9·4 = 9,216.
+    assert rows[1:4] == ["0", "2", "total"]
+    others = next(line for line in lines if line.startswith("2 others"))
+    assert others.split()[3:5] == ["2.660", "k"]  # 8·4·9 + 4 + 4·64·9 + 64
+    assert run(*shared, "--top", "0").code == 2

@@ -154,3 +154,58 @@ def test_a_reader_that_goes_away(folder: Path, arguments: str) -> None:
     command = f"{sys.executable} -m cspanalyze {arguments} | true"
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+ODD = """
+import torch
+from torch import nn
+
+def quantised():
+    return torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(16, 8)), {nn.Linear})
+
+class OnCuda(nn.Module):
+    def forward(self, x):
+        raise AssertionError("Torch not compiled with CUDA enabled")
+
+class Mistaken(nn.Module):
+    def forward(self, x):
+        return self.convolution(x)
+
+class Narrow(nn.Conv2d):
+    def __init__(self):
+        super().__init__(4, 8, 3)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "input_is_asked_for"),
+    [
+        ("quantised", "quantized::linear_dynamic runs on numbers only", False),
+        ("OnCuda", "let it use the device of its input", False),
+        ("Mistaken", "has no attribute 'convolution'", False),
+        ("Narrow", "takes 4 channels, its input has 3", True),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:torch.quantize_per_tensor:UserWarning")
+def test_the_input_is_blamed_only_where_it_may_be_at_fault(
+    run: Any, folder: Path, name: str, words: str, input_is_asked_for: bool
+) -> None:
+    (folder / "odd.py").write_text(ODD)
+    shape = "1x16" if name == "quantised" else "1x3x8x8"
+    outcome = run("flops", f"odd.py:{name}", "--input", shape)
+    assert outcome.code == 2
+    assert words in outcome.err
+    assert ("is it what" in outcome.err) == input_is_asked_for
+
+
+@pytest.mark.parametrize(("train", "mode", "noted"), [(False, "eval", True), (True, "train", False)])
+def test_an_exported_graph_keeps_its_mode(run: Any, folder: Path, train: bool, mode: str, noted: bool) -> None:
+    import json
+
+    import torch
+
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8)).train(train)
+    torch.export.save(torch.export.export(model, (torch.rand(2, 3, 8, 8),)), folder / "m.pt2")
+    subject = json.loads(run("summary", "m.pt2", "--train", "--json").out)["subject"]
+    assert subject["mode"] == mode
+    assert any("graph of evaluation mode" in note for note in subject["notes"]) == noted

@@ -175,3 +175,11 @@ def test_coverage_is_said_in_one_line(missing: tuple[Uncovered, ...], sentence: 
     text = render(report(MODULES, counted=counted), "table", Style(width=200))
     assert sentence in text.splitlines()
     assert " 2,000 " not in text.splitlines()[2]
+
+
+def test_names_are_broken_behind_signs() -> None:
+    from cspanalyze.renderers.table import _fold
+
+    assert _fold("features.denseblock1.denselayer12.conv2", 22) == ["features.denseblock1.", "denselayer12.conv2"]
+    assert _fold("  plots as .svg and .pdf", 16) == ["  plots as .svg", "  and .pdf"]
+    assert all(len(line) <= 8 for line in _fold("averyveryverylongname", 8))

@@ -79,7 +79,7 @@ def test_another_input_size(net: Path) -> None:
 def test_what_is_wrong_is_told_with_its_line(net: Path) -> None:
     with pytest.raises(SourceError, match=r"^there is no file .*nett\.cfg; did you mean net\.cfg\?$"):
         load(str(net.with_name("nett.cfg")))
-    with pytest.raises(SourceError, match="is a finished network"):
+    with pytest.raises(SourceError, match="is read as it is: leave out --arg"):
         load(Request(str(net), {"side": 3}))
     net.write_text(NET.replace("size=3", "sise=3"))
     with pytest.raises(SourceError, match=r"net\.cfg, line 10: .*'sise'; did you mean size\?"):

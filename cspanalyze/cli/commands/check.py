@@ -8,11 +8,20 @@ from typing import Annotated
 
 from cspanalyze.cli.destination import destination
 from cspanalyze.cli.execution import request_of
+from cspanalyze.cli.help import Purpose
 from cspanalyze.cli.options import InputOptions, option
+from cspanalyze.cli.session import note
 from cspanalyze.cli.waiting import waiting
 from cspanalyze.errors import LimitError, UsageError
 
-EPILOG = "Example: cspanalyze check net.py:Net --against baseline.json --max macs=+2% --max params=+0"
+PURPOSE = Purpose.COMPARISON
+EXAMPLES = (
+    ("write the baseline", "cspanalyze check net.py:Net --against baseline.json --update"),
+    (
+        "fail if MACs grow by more than 2 %, or parameters at all",
+        "cspanalyze check net.py:Net --against baseline.json --max macs=+2% --max params=+0",
+    ),
+)
 LIMITS = "Baseline and limits"
 _AGAINST_HELP = "JSON file with the run of one network, as --update writes it. Required."
 _MAX_HELP = "METRIC=+2% or +1M more than the baseline, or METRIC=5G in all. Repeat. Default: no metric may grow."
@@ -60,7 +69,7 @@ def run(options: CheckOptions) -> None:
         from cspanalyze.results import dumps
 
         write_file(path, dumps(anew), force=True)
-        print(f"wrote {path}", file=sys.stderr)
+        note(f"wrote {path}")
         return
     from cspanalyze.renderers.checks import render_check
 

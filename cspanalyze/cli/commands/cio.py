@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from cspanalyze.cli.completion import complete_profile
 from cspanalyze.cli.execution import show
+from cspanalyze.cli.help import Purpose
 from cspanalyze.cli.options import ROWS, NetworkOptions, option
-from cspanalyze.errors import UsageError
+from cspanalyze.errors import RangeError, UsageError
 
 if TYPE_CHECKING:
     from cspanalyze.pipeline import Csp
@@ -14,7 +16,22 @@ if TYPE_CHECKING:
     from cspanalyze.results import Record
     from cspanalyze.sources import Request
 
-EPILOG = "Example: cspanalyze cio resnet50 --csp --gamma 0.5"
+PURPOSE = Purpose.COST
+EXAMPLES = (
+    (
+        "base and twin, stage by stage: formula beside trace, and what CIO leaves out",
+        "cspanalyze cio resnet50 --csp --gamma 0.5",
+    ),
+    (
+        "with pooling layers counted too, as in Figure 8 of the paper",
+        "cspanalyze cio cspresnext50 --rule conv+pool --input 1x3x256x256",
+    ),
+    (
+        "roofline time and energy on a device, and traffic at every capacity",
+        "cspanalyze cio densenet121 --profile a100_40gb --curve",
+    ),
+    ("your own model, as JSON", "cspanalyze cio net.py:build --arg width=32 --input 1x3x320x320 -o cio.json"),
+)
 COMPANIONS = (
     "concat_elements", "residual_add_elements", "unfused_bytes", "fused_bytes", "moc_min", "moc_median", "peak_bytes",
 )  # fmt: skip
@@ -48,7 +65,7 @@ class CioOptions(NetworkOptions):
     """Options of `cio`."""
 
     rule: Annotated[Rule, option(ROWS, _RULE_HELP)] = "conv"
-    profile: Annotated[str, option(TRAFFIC, _PROFILE_HELP, metavar="NAME|FILE.toml")] = ""
+    profile: Annotated[str, option(TRAFFIC, _PROFILE_HELP, metavar="NAME|FILE.toml", complete=complete_profile)] = ""
     capacity: Annotated[str, option(TRAFFIC, _CAPACITY_HELP, metavar="SIZE")] = ""
     kernels: Annotated[Kernels | None, option(TRAFFIC, _KERNELS_HELP)] = None
     layout: Annotated[Layout, option(TRAFFIC, "Memory layout of maps.")] = "nchw"
@@ -91,7 +108,7 @@ def _bytes(text: str) -> int:
     except (ValueError, OverflowError):
         size = 0
     if not 1024 <= size <= 1 << 40:
-        raise UsageError(f"--capacity {text} is not possible: expected a size from 1K on, like 512K or 4M")
+        raise RangeError(f"--capacity {text} is not possible: expected a size from 1K on, like 512K or 4M")
     return size
 
 

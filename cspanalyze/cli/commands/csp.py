@@ -7,13 +7,24 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+from cspanalyze.cli.completion import complete_output
 from cspanalyze.cli.destination import Destination, destination
-from cspanalyze.cli.execution import csp_of, request_of
+from cspanalyze.cli.execution import csp_of, request_of, with_note
+from cspanalyze.cli.help import Purpose
 from cspanalyze.cli.options import CSP, OUTPUT, InputOptions, PartialOptions, option
+from cspanalyze.cli.session import note
 from cspanalyze.cli.waiting import waiting
 from cspanalyze.files import check_writable, write_file
 
-EPILOG = "Example: cspanalyze csp resnet50 --gamma 0.5 -o twin.py"
+PURPOSE = Purpose.CSP
+EXAMPLES = (
+    ("the twin as PyTorch source to train", "cspanalyze csp resnet50 --gamma 0.5 -o twin.py"),
+    (
+        "only the last two stages, another fusion, weights cut out of the base",
+        "cspanalyze csp timm:regnety_032 --stages 3,4 --fusion last --init slice -o twin.pt",
+    ),
+    ("the report of what was done, stage by stage", "cspanalyze csp densenet121 --gamma 0.25"),
+)
 METRICS = ("macs", "params", "cio")
 _OUTPUT_HELP = (
     "Write the twin: .py plain PyTorch source, .pt its state_dict, .pt2 torch.export (any batch size where that can "
@@ -30,11 +41,13 @@ class CspOptions(PartialOptions, InputOptions):
     """Options of `csp`."""
 
     control: Annotated[bool, option(CSP, _CONTROL_HELP, "--control")] = False
-    output: Annotated[str, option(OUTPUT, _OUTPUT_HELP, "--output", "-o", metavar="FILE")] = ""
+    output: Annotated[str, option(OUTPUT, _OUTPUT_HELP, "--output", "-o", metavar="FILE", complete=complete_output)] = (
+        ""
+    )
 
 
 def run(options: CspOptions) -> None:
-    """Make the CSP twin: a report of what was done, and the twin as source or weights.
+    """Make the CSP twin, as source or weights, and report on it.
 
     The source needs nothing but torch; it has the twin's module names, and is run with the twin's weights before it is
     written. gamma is the share of channels that BYPASS the blocks. With --control the file holds the twin's control.
@@ -62,5 +75,5 @@ def run(options: CspOptions) -> None:
 
     if file is not None:
         write_file(file, content, force=options.force)
-        print(f"wrote {file}", file=sys.stderr)
-    target.write(render(record, target.format, target.style))
+        note(f"wrote {file}")
+    target.write(render(with_note(record), target.format, target.style))

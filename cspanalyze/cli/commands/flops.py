@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from cspanalyze.cli.completion import complete_engines
 from cspanalyze.cli.execution import show, show_record
+from cspanalyze.cli.help import Purpose
 from cspanalyze.cli.options import ROWS, StepOptions, option
 from cspanalyze.errors import UsageError
 
@@ -13,7 +15,14 @@ if TYPE_CHECKING:
     from cspanalyze.results import Record
     from cspanalyze.sources import Request
 
-EPILOG = "Example: cspanalyze flops timm:vit_tiny_patch16_224 --engine all"
+PURPOSE = Purpose.COST
+EXAMPLES = (
+    ("MACs, FLOPs and activations by stage", "cspanalyze flops resnet50"),
+    ("a tree of modules, equal blocks folded", "cspanalyze flops timm:vit_tiny_patch16_224 --by module --depth 2"),
+    ("beside torch, fvcore and thop, and why they differ", "cspanalyze flops timm:vit_tiny_patch16_224 --engine all"),
+    ("as fvcore counts, for a published table", "cspanalyze flops resnet50 --convention fvcore"),
+    ("a training step, backward pass included", "cspanalyze flops resnet50 --train --batch 32"),
+)
 Convention = Literal["macs", "flops", "fvcore", "darknet"]
 STEP = ("macs", "backward_macs", "elementwise_flops", "backward_elementwise_flops")
 _ENGINE_HELP = "Beside our count those of other programs, and why they differ: all, or some of torch,fvcore,thop."
@@ -33,7 +42,7 @@ class FlopsOptions(StepOptions):
     """Options of `flops`."""
 
     convention: Annotated[Convention | None, option(ROWS, "Count by this convention only.")] = None
-    engine: Annotated[str, option(ROWS, _ENGINE_HELP, metavar="LIST")] = ""
+    engine: Annotated[str, option(ROWS, _ENGINE_HELP, metavar="LIST", complete=complete_engines)] = ""
 
     def check(self) -> None:
         """As for every command, and what `--engine` and `--train` exclude.

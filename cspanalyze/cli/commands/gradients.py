@@ -3,10 +3,23 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from cspanalyze.cli.help import Purpose
 from cspanalyze.cli.options import OUTPUT, ROWS, NetworkOptions, option
-from cspanalyze.errors import UsageError
+from cspanalyze.errors import RangeError, UsageError
 
-EPILOG = "Example: cspanalyze gradients densenet121 --csp --gamma 0.5"
+PURPOSE = Purpose.CSP
+EXAMPLES = (
+    (
+        "how often the same gradients enter weight updates, base and twin",
+        "cspanalyze gradients densenet121 --csp --gamma 0.5",
+    ),
+    ("the weight-update equations of a stage", "cspanalyze gradients densenet121 --csp --equations --stage 1"),
+    ("who sends gradient to each layer, and when", "cspanalyze gradients resnet18 --by layer --top 20"),
+    (
+        "measured on real data, beside a control without a split",
+        "cspanalyze gradients resnet18 --csp --control --measured --data digits",
+    ),
+)
 EQUATIONS, MEASURED = "Equations", "Measured gradients"
 Mode = Literal["train", "eval"]
 _UNIT_HELP = (
@@ -73,22 +86,22 @@ class GradientsOptions(NetworkOptions):
         if self.by not in ("stage", "layer"):
             raise UsageError(f"--measured gives figures of networks, and of layers with --by layer; not --by {self.by}")
         if self.draws is not None and self.draws < 1:
-            raise UsageError(f"--draws {self.draws} is not possible: expected at least 1")
+            raise RangeError(f"--draws {self.draws} is not possible: expected at least 1")
         if self.steps is not None and not self.after_training:
             raise UsageError("--steps are those of a training: add --after-training")
         if self.steps is not None and self.steps < 1:
-            raise UsageError(f"--steps {self.steps} is not possible: expected at least 1")
+            raise RangeError(f"--steps {self.steps} is not possible: expected at least 1")
         if self.after_training and self.data in ("", "synthetic"):
             raise UsageError("--after-training needs data with classes: add --data digits or --data file.py:LOADER")
 
 
 def run(options: GradientsOptions) -> None:
-    """How often the same gradients enter weight updates, read off the network's structure.
+    """How often the same gradients enter weight updates.
 
-    For every stage and the whole network: the gradient duplication ratio D_c, the terms that it counts, gradient paths
-    and their lengths; with --by layer who sends gradient to each layer, and when. With --csp beside the Cross Stage
-    Partial twin, for which gamma is the share of channels that BYPASS the blocks. MODEL may name a function or class in
-    your own .py file; that file is then executed.
+    Read off the structure, for every stage and the whole network: the gradient duplication ratio D_c, the terms that it
+    counts, gradient paths and their lengths; with --by layer who sends gradient to each layer, and when. With --csp
+    beside the Cross Stage Partial twin, for which gamma is the share of channels that BYPASS the blocks. MODEL may name
+    a function or class in your own .py file; that file is then executed.
 
     These figures are the opportunity for duplicate gradient. --measured tells how much of it is realised, at some cost:
     it really runs the network, on batches of 32 unless told otherwise. Neither says anything of accuracy.

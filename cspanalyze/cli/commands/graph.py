@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from cspanalyze.cli.completion import complete_output
 from cspanalyze.cli.destination import Destination, destination
 from cspanalyze.cli.execution import csp_of, request_of
+from cspanalyze.cli.help import Purpose
 from cspanalyze.cli.options import CSP, OUTPUT, PICTURE, PictureOptions, option
 from cspanalyze.cli.waiting import waiting
 from cspanalyze.errors import OutputError, UsageError
@@ -16,7 +18,16 @@ from cspanalyze.files import check_writable
 if TYPE_CHECKING:
     from cspanalyze.sources import Request
 
-EPILOG = "Example: cspanalyze graph resnet50 --csp --color-by macs -o resnet50.svg"
+PURPOSE = Purpose.PICTURES
+EXAMPLES = (
+    ("base and twin side by side", "cspanalyze graph resnet50 --csp --color-by macs -o resnet50.svg"),
+    ("what differs", "cspanalyze graph resnet50 --csp --view diff -o diff.svg"),
+    ("a page to open, close and search", "cspanalyze graph densenet121 -o densenet121.html"),
+    (
+        "blocks of your own model, with some highlighted",
+        "cspanalyze graph net.py:build --level block --highlight 'layer3.*' -o net.png",
+    ),
+)
 _OUTPUT_HELP = (
     "Write to FILE; its suffix picks the format: .svg .png .pdf .dot .mmd .html (a page to explore) or .txt .json "
     ".csv .md .tex. Without it the nodes are printed as a table."
@@ -47,7 +58,9 @@ class GraphOptions(PictureOptions):
     ] = None
     highlight: Annotated[str, option(PICTURE, _HIGHLIGHT_HELP, metavar="PATTERN")] = ""
     direction: Annotated[Literal["vertical", "horizontal"], option(PICTURE, "Which way data flows.")] = "vertical"
-    output: Annotated[str, option(OUTPUT, _OUTPUT_HELP, "--output", "-o", metavar="FILE")] = ""
+    output: Annotated[str, option(OUTPUT, _OUTPUT_HELP, "--output", "-o", metavar="FILE", complete=complete_output)] = (
+        ""
+    )
 
     def check(self) -> None:
         """Refuse what can be refused before torch is imported.

@@ -3,15 +3,22 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from cspanalyze.cli.completion import complete_profile
 from cspanalyze.cli.execution import csp_of, show_record
+from cspanalyze.cli.help import Purpose
 from cspanalyze.cli.options import NetworkOptions, option
-from cspanalyze.errors import UsageError
+from cspanalyze.errors import RangeError, UsageError
 
 if TYPE_CHECKING:
     from cspanalyze.results import Record
     from cspanalyze.sources import Request
 
-EPILOG = "Example: cspanalyze latency resnet50 --csp --batches 1,8 --threads 1"
+PURPOSE = Purpose.COST
+EXAMPLES = (
+    ("base and twin in turns, on one thread", "cspanalyze latency resnet50 --csp --batches 1,8 --threads 1"),
+    ("compiled, beside the bound of a device", "cspanalyze latency resnet50 --compile --profile core_i9_9900k"),
+    ("a training step on a GPU", "cspanalyze latency resnet50 --train --batch 64 --device cuda"),
+)
 RUN = "Run"
 Layout = Literal["nchw", "channels-last"]
 Device = Literal["cpu", "cuda"]
@@ -29,7 +36,21 @@ class LatencyOptions(NetworkOptions):
     device: Annotated[Device, option(RUN, "Where to run.")] = "cpu"
     threads: Annotated[int | None, option(RUN, "Threads, each pinned to a processor. Default all.")] = None
     seconds: Annotated[float, option(RUN, "Time to measure each network at each batch size. Default 5.")] = 5.0
-    profile: Annotated[str, option(RUN, _PROFILE_HELP, metavar="NAME|FILE.toml")] = ""
+    profile: Annotated[str, option(RUN, _PROFILE_HELP, metavar="NAME|FILE.toml", complete=complete_profile)] = ""
+
+    def check(self) -> None:
+        """Refuse what can be refused before torch is imported.
+
+        Raises:
+            UsageError: options contradict each other, or a number is out of range.
+        """
+        super().check()
+        _batches(self)
+        if self.by != "stage" or self.top is not None or self.strict:
+            raise UsageError("latency measures whole networks: leave out --by, --top and --strict")
+        for name, value, least in (("threads", self.threads, 1), ("seconds", self.seconds, 0.01)):
+            if value is not None and value < least:
+                raise RangeError(f"--{name} {value:g} is not possible: expected at least {least:g}")
 
 
 def run(options: LatencyOptions) -> None:
@@ -40,12 +61,8 @@ def run(options: LatencyOptions) -> None:
     conditions; gamma is the share of channels that BYPASS the blocks. MODEL may name a function or class in your own
     .py file; that file is then executed.
     """
-    if options.by != "stage" or options.top is not None or options.strict:
-        raise UsageError("latency measures whole networks: leave out --by, --top and --strict")
+    options.check()
     batches = _batches(options)
-    for name, value, least in (("threads", options.threads, 1), ("seconds", options.seconds, 0.01)):
-        if value is not None and value < least:
-            raise UsageError(f"--{name} {value:g} is not possible: expected at least {least:g}")
     from cspanalyze.hardware import find_profile
 
     profile = find_profile(options.profile) if options.profile else None
@@ -71,5 +88,5 @@ def _batches(options: LatencyOptions) -> tuple[int, ...]:
         raise UsageError("--input-from makes the whole input: leave out --batches")
     parts = [part.strip() for part in options.batches.split(",")]
     if not all(part.isdecimal() and int(part) for part in parts):
-        raise UsageError(f"--batches {options.batches} is not possible: expected numbers from 1 on, like 1,8,32")
+        raise RangeError(f"--batches {options.batches} is not possible: expected numbers from 1 on, like 1,8,32")
     return tuple(dict.fromkeys(map(int, parts)))

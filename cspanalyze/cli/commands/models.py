@@ -9,6 +9,7 @@ from typer import Argument
 
 from cspanalyze.cli.completion import complete_model
 from cspanalyze.cli.destination import destination
+from cspanalyze.cli.help import Purpose
 from cspanalyze.cli.options import ROWS, OutputOptions, option
 from cspanalyze.cli.waiting import waiting
 from cspanalyze.errors import CspanalyzeError, UsageError
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
     from cspanalyze.results import Network
     from cspanalyze.sources import Source
 
-EPILOG = "Example: cspanalyze models 'timm:*resnext*'"
+PURPOSE = Purpose.NETWORKS
+EXAMPLES = (
+    ("built-in networks with a word in their name", "cspanalyze models resnet"),
+    ("a pattern in timm", "cspanalyze models 'timm:*resnext*'"),
+    ("all there is, with the number of parameters", "cspanalyze models --all --params -o models.csv"),
+)
 _COUNTED_UNASKED = 100
 _PATTERN_HELP = "Part of a name, or a pattern with * and ?; timm:PATTERN and torchvision:PATTERN look there."
 

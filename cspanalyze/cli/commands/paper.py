@@ -8,10 +8,15 @@ from typing import Annotated
 from typer import Argument
 
 from cspanalyze.cli.destination import destination
+from cspanalyze.cli.help import Purpose
 from cspanalyze.cli.options import OutputOptions
 from cspanalyze.cli.waiting import waiting
 
-EPILOG = "Example: cspanalyze paper 'Table 3' -o table3.md"
+PURPOSE = Purpose.CSP
+EXAMPLES = (
+    ("every printed number beside the count here", "cspanalyze paper"),
+    ("one table", "cspanalyze paper 'Table 3' -o table3.md"),
+)
 _PART_HELP = "Only rows with this in the name of the model, of the built-in network or of the table."
 
 

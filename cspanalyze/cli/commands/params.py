@@ -4,9 +4,15 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from cspanalyze.cli.execution import show
+from cspanalyze.cli.help import Purpose
 from cspanalyze.cli.options import ROWS, NetworkOptions, option
 
-EPILOG = "Example: cspanalyze params timm:resnet50 --by module --depth 1"
+PURPOSE = Purpose.COST
+EXAMPLES = (
+    ("parameters and buffers by stage", "cspanalyze params resnet50"),
+    ("by module", "cspanalyze params timm:resnet50 --by module --depth 1"),
+    ("as the CSPNet paper counts them", "cspanalyze params cspresnet50 --rule weights"),
+)
 METRICS = {"all": ("params", "params_trainable", "buffers"), "weights": ("weights",)}
 _RULE_HELP = "all, or only weights of convolutions and linear layers, as the CSPNet paper counts. Default all."
 

@@ -6,11 +6,24 @@ from typing import Annotated, Literal
 
 from typer import Argument
 
-from cspanalyze.cli.completion import complete_model
+from cspanalyze.cli.completion import (
+    complete_columns,
+    complete_metric,
+    complete_model,
+    complete_output,
+    complete_profile,
+)
+from cspanalyze.cli.help import Purpose
 from cspanalyze.cli.options import OUTPUT, ROWS, STRICT_HELP, By, TwinOptions, option
-from cspanalyze.errors import UsageError
+from cspanalyze.errors import RangeError, UsageError
 
-EPILOG = "Example: cspanalyze plot resnet50 --csp --kind bars --metric cio -o cio.svg"
+PURPOSE = Purpose.PICTURES
+EXAMPLES = (
+    ("bars in the terminal", "cspanalyze plot resnet50 --csp --metric cio"),
+    ("a picture of the roofline", "cspanalyze plot resnet50 --kind roofline --profile a100_40gb -o roofline.svg"),
+    ("traffic against on-chip capacity", "cspanalyze plot densenet121 --csp --kind capacity -o capacity.html"),
+    ("the Pareto front of a sweep", "cspanalyze plot design.csv --kind pareto --x macs --y fused_bytes -o front.html"),
+)
 PLOT = "Plot"
 Kind = Literal[
     "bars", "depth", "icicle", "treemap", "roofline", "capacity", "gamma", "overlap", "raster", "readers", "similarity",
@@ -40,12 +53,30 @@ class PlotOptions(TwinOptions):
     """Options of `plot`."""
 
     model: Annotated[str, Argument(metavar="MODEL", autocompletion=complete_model, help=_MODEL_HELP)]
-    output: Annotated[str, option(OUTPUT, _OUTPUT_HELP, "--output", "-o", metavar="FILE")] = ""
+    output: Annotated[str, option(OUTPUT, _OUTPUT_HELP, "--output", "-o", metavar="FILE", complete=complete_output)] = (
+        ""
+    )
     kind: Annotated[Kind, option(PLOT, _KIND_HELP, "--kind", "-k")] = "bars"
-    metric: Annotated[str, option(PLOT, _METRIC_HELP, "--metric", "-m", metavar="NAME")] = ""
-    x: Annotated[str, option(PLOT, "Column of a sweep, for --kind pareto. Default macs.", "--x", metavar="NAME")] = ""
-    y: Annotated[str, option(PLOT, "Column of a sweep, for --kind pareto. Default cio.", "--y", metavar="NAME")] = ""
-    profile: Annotated[str, option(PLOT, _PROFILE_HELP, "--profile", metavar="NAME|FILE.toml")] = ""
+    metric: Annotated[str, option(PLOT, _METRIC_HELP, "--metric", "-m", metavar="NAME", complete=complete_metric)] = ""
+    x: Annotated[
+        str,
+        option(
+            PLOT,
+            "Column of a sweep, for --kind pareto. Default macs.",
+            "--x",
+            metavar="NAME",
+            complete=complete_columns,
+        ),
+    ] = ""
+    y: Annotated[
+        str,
+        option(
+            PLOT, "Column of a sweep, for --kind pareto. Default cio.", "--y", metavar="NAME", complete=complete_columns
+        ),
+    ] = ""
+    profile: Annotated[
+        str, option(PLOT, _PROFILE_HELP, "--profile", metavar="NAME|FILE.toml", complete=complete_profile)
+    ] = ""
     by: Annotated[By | None, option(ROWS, "What makes a bar, a point or a box. Default as suits the plot.")] = None
     depth: Annotated[int | None, option(ROWS, "How many levels of modules --by module tells apart.")] = None
     strict: Annotated[bool, option(OUTPUT, STRICT_HELP, "--strict")] = False
@@ -66,7 +97,7 @@ class PlotOptions(TwinOptions):
         if self.profile and self.kind not in ("roofline", "capacity") and self.metric not in OF_A_CHIP:
             raise UsageError("--profile names the hardware of a roofline or a cache: add --kind roofline or capacity")
         if self.width < 100:
-            raise UsageError(f"--width {self.width} is not possible: expected at least 100")
+            raise RangeError(f"--width {self.width} is not possible: expected at least 100")
         if self.kind == "pareto" and not self.model.lower().endswith((".csv", ".json")):
             raise UsageError(
                 f"--kind pareto draws the rows of a sweep: give its FILE.csv or FILE.json instead of {self.model}"

@@ -7,9 +7,14 @@ from typing import Annotated
 from typer import Argument
 
 from cspanalyze.cli.destination import destination
+from cspanalyze.cli.help import Purpose
 from cspanalyze.cli.options import ROWS, OutputOptions, option
 
-EPILOG = "Example: cspanalyze render run.json -o run.html"
+PURPOSE = Purpose.PICTURES
+EXAMPLES = (
+    ("a saved run as a page, without torch", "cspanalyze render run.json -o run.html"),
+    ("the same as a table of LaTeX", "cspanalyze render run.json --latex"),
+)
 _FILE_HELP = "What a command wrote as JSON (-o FILE.json): a run, a report, a diagram, gradients."
 
 
@@ -28,7 +33,7 @@ class RenderOptions(OutputOptions, FileOptions):
 
 
 def run(options: RenderOptions) -> None:
-    """A saved record again, in any format; a diagram as a picture too.
+    """A saved record again, in any format.
 
     Nothing is traced and torch is not loaded: the figures are those of the file.
     """

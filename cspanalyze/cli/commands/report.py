@@ -3,17 +3,22 @@
 import contextlib
 import sys
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from typer import Argument
 
 from cspanalyze.cli.completion import complete_model
 from cspanalyze.cli.destination import destination
+from cspanalyze.cli.help import Purpose
 from cspanalyze.cli.options import OUTPUT, STRICT_HELP, TwinOptions, option
 from cspanalyze.cli.waiting import waiting
 from cspanalyze.errors import UsageError
 
-EPILOG = "Example: cspanalyze report resnet50 --csp -o report.html"
+PURPOSE = Purpose.PICTURES
+EXAMPLES = (
+    ("one page with everything", "cspanalyze report resnet50 --csp -o report.html"),
+    ("three networks beside the first", "cspanalyze report resnet50 timm:resnet50d timm:resnetv2_50 -o three.html"),
+)
 _OTHERS_HELP = "More networks, to be compared with the first one; they take the same input."
 
 
@@ -24,6 +29,7 @@ class ReportOptions(TwinOptions):
     others: Annotated[
         list[str] | None, Argument(metavar="[OTHER]...", autocompletion=complete_model, help=_OTHERS_HELP)
     ] = None
+    writes_a_page: ClassVar[bool] = True
     strict: Annotated[bool, option(OUTPUT, STRICT_HELP, "--strict")] = False
 
     @property
@@ -46,7 +52,7 @@ def run(options: ReportOptions) -> None:
     if not options.output and not options.format:
         options = replace(options, output="report.html")
     target = destination(options)
-    from cspanalyze.cli.execution import command_line, csp_of, refuse_gaps, request_of
+    from cspanalyze.cli.execution import command_line, csp_of, refuse_gaps, request_of, with_note
 
     requests = [request_of(replace(options, model=model)) for model in options.models]
     with contextlib.redirect_stdout(sys.stderr), waiting(f"analysing {' and '.join(options.models)}"):
@@ -55,6 +61,7 @@ def run(options: ReportOptions) -> None:
         made = study(requests, csp_of(options) if options.csp else None, command_line(), GAMMAS)
         from cspanalyze.renderers.saved import render_saved
 
+        made = replace(made, stages=with_note(made.stages))
         text = render_saved(made, target.format, target.style)
     target.write(text)
     if options.strict:

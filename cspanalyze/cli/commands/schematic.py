@@ -5,13 +5,19 @@ import sys
 from dataclasses import dataclass
 from typing import Annotated
 
+from cspanalyze.cli.completion import complete_output
 from cspanalyze.cli.destination import destination
 from cspanalyze.cli.execution import csp_of, request_of
+from cspanalyze.cli.help import Purpose
 from cspanalyze.cli.options import CSP, OUTPUT, PICTURE, PictureOptions, option
 from cspanalyze.cli.waiting import waiting
 from cspanalyze.errors import UsageError
 
-EPILOG = "Example: cspanalyze schematic densenet121 --stage 1 --csp -o densenet121.svg"
+PURPOSE = Purpose.PICTURES
+EXAMPLES = (
+    ("a dense stage above its twin", "cspanalyze schematic densenet121 --stage 1 --csp -o stage1.svg"),
+    ("the three fusions of Figure 3", "cspanalyze schematic densenet121 --stage 1 --csp --every-fusion -o fusions.svg"),
+)
 _OUTPUT_HELP = "Write to FILE: .svg .png .pdf, or .json. Without it the SVG goes to standard output."
 _FORMATS = (".svg", ".png", ".pdf", ".json")
 
@@ -24,7 +30,9 @@ class SchematicOptions(PictureOptions):
     every_fusion: Annotated[
         bool, option(CSP, "The twin in each of the three fusions, as in the paper's Figure 3.", "--every-fusion")
     ] = False
-    output: Annotated[str, option(OUTPUT, _OUTPUT_HELP, "--output", "-o", metavar="FILE")] = ""
+    output: Annotated[str, option(OUTPUT, _OUTPUT_HELP, "--output", "-o", metavar="FILE", complete=complete_output)] = (
+        ""
+    )
 
     def check(self) -> None:
         """Refuse what can be refused before torch is imported.

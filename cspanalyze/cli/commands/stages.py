@@ -6,10 +6,15 @@ from dataclasses import dataclass
 
 from cspanalyze.cli.destination import destination
 from cspanalyze.cli.execution import request_of
+from cspanalyze.cli.help import Purpose
 from cspanalyze.cli.options import InputOptions
 from cspanalyze.cli.waiting import waiting
 
-EPILOG = "Example: cspanalyze stages timm:convnext_tiny"
+PURPOSE = Purpose.CSP
+EXAMPLES = (
+    ("what a stage is here, and why the rest is none", "cspanalyze stages timm:convnext_tiny"),
+    ("as JSON", "cspanalyze stages resnet50 --json"),
+)
 
 
 @dataclass(frozen=True)

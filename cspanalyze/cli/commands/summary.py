@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from cspanalyze.cli.execution import show
+from cspanalyze.cli.help import Purpose
 from cspanalyze.cli.options import StepOptions
 
-EPILOG = "Example: cspanalyze summary resnet50 --by module --depth 2"
+PURPOSE = Purpose.COST
+EXAMPLES = (
+    ("all figures, stage by stage", "cspanalyze summary resnet50"),
+    ("a tree of modules", "cspanalyze summary resnet50 --by module --depth 2"),
+    ("your own model with arguments", "cspanalyze summary path/to/net.py:build --arg width=32 --input 1x3x320x320"),
+    ("what a training step costs", "cspanalyze summary resnet50 --train --batch 32"),
+)
 
 
 def run(options: StepOptions) -> None:

@@ -5,11 +5,23 @@ from typing import Annotated
 
 from typer import Argument
 
-from cspanalyze.cli.completion import complete_model
+from cspanalyze.cli.completion import complete_columns, complete_model
+from cspanalyze.cli.help import Purpose
 from cspanalyze.cli.options import CSP, OUTPUT, FeedOptions, OutputOptions, option
-from cspanalyze.errors import UsageError
+from cspanalyze.errors import RangeError, UsageError
 
-EPILOG = "Example: cspanalyze sweep resnet50 --gamma .1:.9:.1 --fusion all --preset all --workers 2"
+PURPOSE = Purpose.COMPARISON
+EXAMPLES = (
+    (
+        "all of timm's ResNets, two at a time, and go on after an interruption",
+        "cspanalyze sweep 'timm:resnet*' --csv out.csv --workers 2 --resume",
+    ),
+    (
+        "ways to make a network partial, with the Pareto front marked",
+        "cspanalyze sweep resnet50 --gamma .1:.9:.1 --fusion all --preset all --csv design.csv",
+    ),
+    ("on a Dask cluster", "cspanalyze sweep 'timm:*' --csv timm.csv --scheduler tcp://host:8786"),
+)
 RUN = "Run"
 _PATTERNS_HELP = "Patterns of names (timm:*, torchvision:*, res* of the built-in ones), or any MODEL. Several allowed."
 _CSV_HELP = "Write CSV to FILE, a row as soon as it is there."
@@ -45,7 +57,9 @@ class SweepOptions(FeedOptions, PatternOptions):
     preset: Annotated[str, option(CSP, _PRESET_HELP, metavar="LIST")] = ""
     inner: Annotated[str, option(CSP, _INNER_HELP, metavar="LIST")] = ""
     control: Annotated[bool, option(CSP, _CONTROL_HELP, "--control")] = False
-    front: Annotated[str, option(CSP, _FRONT_HELP, metavar="LIST")] = "macs,fused_bytes,gradient_duplication"
+    front: Annotated[str, option(CSP, _FRONT_HELP, metavar="LIST", complete=complete_columns)] = (
+        "macs,fused_bytes,gradient_duplication"
+    )
     csv: Annotated[str, option(OUTPUT, _CSV_HELP, "--csv", metavar="FILE")] = ""
     json: Annotated[bool, option(OUTPUT, "JSON with full integers.", "--json")] = False
     markdown: Annotated[bool, option(OUTPUT, "GitHub tables.", "--markdown")] = False
@@ -55,7 +69,23 @@ class SweepOptions(FeedOptions, PatternOptions):
     resume: Annotated[bool, option(OUTPUT, _RESUME_HELP, "--resume")] = False
     force: Annotated[bool, option(OUTPUT, "Overwrite FILE if it exists.", "--force")] = False
     strict: Annotated[bool, option(OUTPUT, _STRICT_HELP, "--strict")] = False
-    debug: Annotated[bool, option(OUTPUT, "Show the traceback of an error.", "--debug")] = False
+
+    def check(self) -> None:
+        """Refuse what can be refused before torch is imported.
+
+        Raises:
+            UsageError: options contradict each other, or a number is out of range.
+        """
+        if self.workers < 1:
+            raise RangeError(f"--workers {self.workers} is not possible: expected at least 1")
+        if self.timeout <= 0:
+            raise RangeError(f"--timeout {self.timeout:g} is not possible: expected more than 0 seconds")
+        if self.resume and not self.rows_file:
+            raise UsageError("--resume needs the file to go on with: name it with --csv FILE")
+        if self.force and not (self.rows_file or self.output):
+            raise UsageError("--force overwrites a file: name it with --csv FILE or -o FILE")
+        if self.scheduler and self.workers != 1:
+            raise UsageError("--workers are processes of this machine, and --scheduler brings its own: choose one")
 
     @property
     def rows_file(self) -> str:
@@ -78,25 +108,16 @@ class SweepOptions(FeedOptions, PatternOptions):
 
 
 def run(options: SweepOptions) -> None:
-    """Figures of many networks, or of many twins of one, one row each.
+    """Figures of many networks, or of many twins of one.
 
-    Parameters, MACs, FLOPs as fvcore counts them, activations, CIO, peak memory, operations and how many of them have a
-    formula, or in one sentence why a network has none. Every network is traced in a worker process: one that fails,
-    hangs or crashes never stops the rest. With --gamma, --fusion, --preset, --inner or --control every network stands
-    beside its CSP twins in all these combinations, with traffic, peak memory and structural gradient duplication, and
-    the Pareto front is marked. A pattern may also be a function or class in your own .py file; that file is
-    then executed.
+    One row each: parameters, MACs, FLOPs as fvcore counts them, activations, CIO, peak memory, operations and how
+    many of them have a formula, or in one sentence why a network has none. Every network is traced in a worker
+    process: one that fails, hangs or crashes never stops the rest. With --gamma, --fusion, --preset, --inner or
+    --control every network stands beside its CSP twins in all these combinations, with traffic, peak memory and
+    structural gradient duplication, and the Pareto front is marked. A pattern may also be a function or class in
+    your own .py file; that file is then executed.
     """
-    if options.workers < 1:
-        raise UsageError(f"--workers {options.workers} is not possible: expected at least 1")
-    if options.timeout <= 0:
-        raise UsageError(f"--timeout {options.timeout:g} is not possible: expected more than 0 seconds")
-    if options.resume and not options.rows_file:
-        raise UsageError("--resume needs the file to go on with: name it with --csv FILE")
-    if options.force and not (options.rows_file or options.output):
-        raise UsageError("--force overwrites a file: name it with --csv FILE or -o FILE")
-    if options.scheduler and options.workers != 1:
-        raise UsageError("--workers are processes of this machine, and --scheduler brings its own: choose one")
+    options.check()
     if any((options.gamma, options.fusion, options.preset, options.inner, options.control)):
         from cspanalyze.cli.design_run import run_designs
 

@@ -9,8 +9,8 @@ from cspanalyze.errors import UsageError
 from cspanalyze.renderers.figures import figure
 from cspanalyze.renderers.plots.look import ORDER, plain, titled
 from cspanalyze.renderers.plots.series import metric_of, name_of, names_of, result_of, title_of
-from cspanalyze.renderers.tabulation import ROOT, figure_of, reports
-from cspanalyze.results import Number, Record
+from cspanalyze.renderers.tabulation import figure_of, reports
+from cspanalyze.results import SELF, Number, Record
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -65,7 +65,7 @@ def _tree(network: str, figures: Mapping[str, Number]) -> dict[str, Any]:
     costs: dict[tuple[str, ...], int | float] = {}
     leaves: dict[tuple[str, ...], list[int]] = {}
     for place, (group, cost) in enumerate((group, cost) for group, cost in figures.items() if cost):
-        path = tuple(group.partition("#")[0].split(".")) if group else (ROOT,)  # calls of one module are one box
+        path = tuple(group.partition("#")[0].split(".")) if group else (SELF,)  # calls of one module are one box
         for length in range(len(path) + 1):
             costs[path[:length]] = costs.get(path[:length], 0) + cost
             leaves.setdefault(path[:length], []).append(place)

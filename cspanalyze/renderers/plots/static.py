@@ -23,7 +23,7 @@ def check_pictures() -> None:
     """
     if find_spec("kaleido") is None:
         raise OutputError(f"pictures of plots need kaleido (pip install 'cspanalyze[static]'): {_INSTEAD}")
-    if _browser() is None:
+    if browser() is None:
         raise OutputError(f"pictures of plots need Chrome or Chromium, and none is found: {_INSTEAD}")
 
 
@@ -45,7 +45,7 @@ def picture(figure: go.Figure, suffix: str, width: int) -> bytes:
     return drawn
 
 
-def _browser() -> str | None:
+def browser() -> str | None:
     """The browser that kaleido will start."""
     from choreographer.browsers.chromium import Chromium
 
