@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cspanalyze.errors import CspanalyzeError
 from cspanalyze.measure import counters
 from cspanalyze.measure.counters import Counted, CounterError
-from cspanalyze.pipeline.simulation import Job, with_numbers
+from cspanalyze.pipeline.simulation import Job, jobs_of, with_numbers
 from cspanalyze.pipeline.traffic import Reading
 from cspanalyze.sources import Request
 
@@ -26,12 +26,12 @@ _WARM_UP = 3
 
 
 def counted(request: Request, csp: Csp | None, layout: Layout) -> tuple[Reading, ...]:
-    """Readings of the base, and of its twin where there is one, by the first counter that works.
+    """Readings of the base, then of its twins where there are any, by the first counter that works.
 
     Raises:
         CounterError: none does; it says why of each.
     """
-    jobs = [Job(request, None, layout), *([Job(request, csp, layout)] if csp is not None else [])]
+    jobs = jobs_of(request, csp, layout)
     reasons: list[str] = []
     for name, why_not, count in _counters():
         reason = why_not()
@@ -65,7 +65,7 @@ def _counters() -> Sequence[tuple[str, Callable[[], str], Callable[[Job], Counte
 def _reading(found: Counted, name: str) -> Reading:
     total = found.read if found.written is None else found.read + found.written
     what = "lines brought in" if found.written is None else "bytes read + written"
-    return Reading("counter", total=total, note=f"counter = {what} in one warm forward pass ({name})")
+    return Reading("counter", total=total, note=f"{what} in one warm forward pass ({name})")
 
 
 def _by_ncu(job: Job) -> Counted:

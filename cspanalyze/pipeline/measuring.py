@@ -38,7 +38,7 @@ def require(source: Source) -> None:
 
 
 def measured(traffic: Traffic, source: Source, request: Request, csp: Csp | None) -> Traffic:
-    """The same with readings of the base, and of its twin where there is one.
+    """The same with readings of the base, then of its twins where there are any.
 
     Raises:
         CspanalyzeError: the measurement is not possible here, or failed.
@@ -47,12 +47,13 @@ def measured(traffic: Traffic, source: Source, request: Request, csp: Csp | None
         from cspanalyze.pipeline.counters import counted
 
         return replace(traffic, readings=counted(request, csp, traffic.layout))
-    from cspanalyze.pipeline.simulation import Job, simulate
+    from cspanalyze.pipeline.simulation import jobs_of, simulate
 
     capacity = callgrind.rounded(traffic.onchip_bytes)
-    jobs = [Job(request, None, traffic.layout), *([Job(request, csp, traffic.layout)] if csp is not None else [])]
-    found = simulate(jobs, capacity, 2 * capacity)  # the smaller cache has no other in front of it
-    note = "simulated = lines of 64 B that the real float32 run on one core brings in (valgrind callgrind, 16-way LRU)"
+    found = simulate(
+        jobs_of(request, csp, traffic.layout), capacity, 2 * capacity
+    )  # the smaller cache has no other in front of it
+    note = "data that the real float32 run on one core brings in (valgrind callgrind, lines of 64 B, 16-way LRU)"
     readings = tuple(
         Reading("simulated", tuple((each.module, each.small) for each in fills), capacity=capacity, note=note)
         for fills in found

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cspanalyze.errors import CspanalyzeError, UsageError
 from cspanalyze.measure import callgrind
 from cspanalyze.measure.callgrind import Fills
+from cspanalyze.results import CONTROL
 from cspanalyze.sources import Request, load
 
 if TYPE_CHECKING:
@@ -28,11 +29,18 @@ _FLUSH_BYTES = 8 << 20
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A network to run, or its CSP twin."""
+    """A network to run, or that variant of it which `csp` makes: its twin, or the control of that."""
 
     request: Request
     csp: Csp | None = None
     layout: Layout = "nchw"
+    variant: str = "CSP"
+
+
+def jobs_of(request: Request, csp: Csp | None, layout: Layout) -> list[Job]:
+    """The network and, unless `csp` is None, its twin and the control if asked for, as they stand in a comparison."""
+    variants = () if csp is None else ("CSP", CONTROL) if csp.control else ("CSP",)
+    return [Job(request, None, layout), *(Job(request, csp, layout, variant) for variant in variants)]
 
 
 def simulate(jobs: Sequence[Job], small: int, large: int) -> list[tuple[Fills, ...]]:
@@ -97,7 +105,8 @@ def with_numbers(job: Job) -> Loaded:
     if loaded is None:
         raise UsageError(f"{job.request.model} cannot be built with data, so it cannot be run")
     if job.csp is not None:
-        loaded = replace(loaded, model=twins_of(loaded.model, job.csp, loaded.args, loaded.kwargs)["CSP"].model)
+        twins = twins_of(loaded.model, job.csp, loaded.args, loaded.kwargs)
+        loaded = replace(loaded, model=twins[job.variant].model)
     return in_layout(loaded, job.layout)
 
 

@@ -39,7 +39,7 @@ class Traffic:
     """How memory traffic is to be modelled, and what was read of it elsewhere.
 
     `capacity` (bytes on chip) and `kernels` replace those of the profile; `bound` asks for roofline and energy;
-    `readings` are those of the base, then of its twin.
+    `readings` are those of the base, then of its twins.
     """
 
     profile: Profile = field(default_factory=lambda: find_profile(DEFAULT))
@@ -62,7 +62,7 @@ def default_traffic() -> Traffic:
 
 
 def with_traffic(report: Report, graph: ModelGraph, grouping: Grouping, traffic: Traffic, number: int) -> Report:
-    """The report with the traffic of its network; `number` is 0 for the base and 1 for its twin."""
+    """The report with the traffic of its network; `number` is 0 for the base, then 1 up."""
     from cspanalyze.analyses import View
     from cspanalyze.cache import CAPACITIES, cache_traffic
     from cspanalyze.roofline import roofline

@@ -10,11 +10,12 @@ import jsonschema
 import pytest
 
 from cspanalyze.measure.callgrind import Fills, SimulationError
-from cspanalyze.pipeline import measuring, simulation
+from cspanalyze.pipeline import Csp, measuring, simulation
 from cspanalyze.renderers import Layout, Style, render
 from cspanalyze.results import Comparison, Report, Result, Row, Subject, from_json
 from cspanalyze.schema import run_schema
 from cspanalyze.sentences import conclusions
+from cspanalyze.sources import Request
 
 SMALL = ("resnet18", "--input", "1x3x64x64")
 
@@ -86,6 +87,12 @@ def test_a_simulation_stands_beside_the_model(run: Any, monkeypatch: pytest.Monk
     error = record.base.result("model_error_percent")
     assert error.total == pytest.approx(100 * (modelled.total / 4_500_000 - 1))
     assert error.of("stage2") is None  # nothing was read there: unknown, not zero
+
+
+def test_a_simulation_runs_the_control_too() -> None:
+    jobs = simulation.jobs_of(Request("resnet18"), Csp(control=True), "nchw")
+    assert [(job.csp is None, job.variant) for job in jobs] == [(True, "CSP"), (False, "CSP"), (False, "control")]
+    assert len(simulation.jobs_of(Request("resnet18"), None, "nchw")) == 1
 
 
 def test_a_simulation_that_cannot_run_is_refused_before_torch(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
