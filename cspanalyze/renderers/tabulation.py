@@ -169,6 +169,8 @@ def _metric(result: Result) -> Figures:
         return counted(value(report, group), known.decimals)
 
     def difference(base: Report, variant: Report, group: Group) -> Cell:
+        if result.unit == "%":  # how much larger an error in percent is says nothing
+            return Cell("-", "faint")
         before, after = value(base, group), value(variant, group)
         if known.neutral:
             return Cell(change(before, after), "faint" if before == after else "")
