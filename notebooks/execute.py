@@ -42,10 +42,15 @@ def tidied(notebook: NotebookNode) -> NotebookNode:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.metadata = {}
-            cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
+            cell.outputs = [output for output in cell.outputs if not _passing(output)]
             for output in cell.outputs:
                 _keep_the_picture(output)
     return notebook
+
+
+def _passing(output: NotebookNode) -> bool:
+    """A widget, or what a library logged: the browser that draws plots sometimes does."""
+    return WIDGET in output.get("data", {}) or output.get("name") == "stderr"
 
 
 def _keep_the_picture(output: NotebookNode) -> None:
