@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from cspanalyze.errors import CspError, UsageError
+from cspanalyze.errors import CspError
+from cspanalyze.json_form import plain, structured
 from cspanalyze.results import SCHEMA_VERSION
 from cspanalyze.showing import Shown
-
-if TYPE_CHECKING:
-    from cattrs.preconf.json import JsonConverter
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +136,7 @@ def row_from(texts: Sequence[str]) -> DesignRow:
 
 def designs_to_json(designs: Designs) -> dict[str, Any]:
     """JSON-ready data, with `"kind": "designs"`."""
-    return {"schema": SCHEMA_VERSION, "kind": "designs", **_converter().unstructure(designs)}
+    return {"schema": SCHEMA_VERSION, "kind": "designs", **plain(designs)}
 
 
 def designs_from_json(data: Mapping[str, Any]) -> Designs:
@@ -149,14 +146,4 @@ def designs_from_json(data: Mapping[str, Any]) -> Designs:
         UsageError: the data is no such record.
     """
     body = {key: value for key, value in data.items() if key not in ("schema", "kind")}
-    try:
-        return _converter().structure(body, Designs)
-    except Exception as error:  # cattrs raises groups of whatever each field raised
-        raise UsageError("these are no designs of a sweep") from error
-
-
-@cache
-def _converter() -> JsonConverter:
-    from cattrs.preconf.json import make_converter
-
-    return make_converter(forbid_extra_keys=True, prefer_attrib_converters=False)
+    return structured(body, Designs, "these are no designs of a sweep")

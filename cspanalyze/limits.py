@@ -6,15 +6,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cspanalyze.errors import UsageError
+from cspanalyze.json_form import plain, structured
 from cspanalyze.results import SCHEMA_VERSION, Number, Report
 from cspanalyze.showing import Shown
-
-if TYPE_CHECKING:
-    from cattrs.preconf.json import JsonConverter
 
 _NOTATION = re.compile(r"(?P<sign>[+-]?)(?P<number>\d+(?:\.\d+)?|\.\d+) ?(?P<unit>%|[kMGT]?)")
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
@@ -111,7 +108,7 @@ def _total(report: Report, metric: str, whose: str) -> Number:
 
 def check_to_json(check: Check) -> dict[str, Any]:
     """JSON-ready data, with `"kind": "check"`."""
-    return {"schema": SCHEMA_VERSION, "kind": "check", "kept": check.kept, **_converter().unstructure(check)}
+    return {"schema": SCHEMA_VERSION, "kind": "check", "kept": check.kept, **plain(check)}
 
 
 def check_from_json(data: Mapping[str, Any]) -> Check:
@@ -121,14 +118,4 @@ def check_from_json(data: Mapping[str, Any]) -> Check:
         UsageError: the data is no such record.
     """
     body = {key: value for key, value in data.items() if key not in ("schema", "kind", "kept")}
-    try:
-        return _converter().structure(body, Check)
-    except Exception as error:  # cattrs raises groups of whatever each field raised
-        raise UsageError("this is no check of a baseline") from error
-
-
-@cache
-def _converter() -> JsonConverter:
-    from cattrs.preconf.json import make_converter
-
-    return make_converter(forbid_extra_keys=True, prefer_attrib_converters=False)
+    return structured(body, Check, "this is no check of a baseline")

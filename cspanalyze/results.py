@@ -8,15 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from cspanalyze.errors import UsageError
+from cspanalyze.json_form import plain, structured
 from cspanalyze.showing import Shown
-
-if TYPE_CHECKING:
-    from cattrs.preconf.json import JsonConverter
 
 SCHEMA_VERSION = 1
 EVERYTHING = ".*"
@@ -328,7 +325,7 @@ KINDS: Mapping[str, type[AnyRecord]] = MappingProxyType(
 def to_json(record: AnyRecord) -> dict[str, Any]:
     """The record as JSON-ready data: `{"schema": 1, "kind": "report" | "comparison" | .., ...fields}`."""
     kind = next(name for name, cls in KINDS.items() if isinstance(record, cls))
-    return {"schema": SCHEMA_VERSION, "kind": kind, **_converter().unstructure(record)}
+    return {"schema": SCHEMA_VERSION, "kind": kind, **plain(record)}
 
 
 def from_json(data: Mapping[str, Any]) -> AnyRecord:
@@ -340,21 +337,9 @@ def from_json(data: Mapping[str, Any]) -> AnyRecord:
     if not isinstance(data, Mapping) or data.get("schema") != SCHEMA_VERSION or data.get("kind") not in list(KINDS):
         raise UsageError(f"this is no cspanalyze run: expected schema {SCHEMA_VERSION} and a kind of {sorted(KINDS)}")
     body = {key: value for key, value in data.items() if key not in ("schema", "kind")}
-    try:
-        return _converter().structure(body, KINDS[data["kind"]])
-    except Exception as error:  # cattrs raises groups of whatever each field raised
-        from cattrs import transform_error
-
-        raise UsageError(f"the run file is damaged: {transform_error(error)[0]}") from error
+    return structured(body, KINDS[data["kind"]], "the run file is damaged")
 
 
 def dumps(record: AnyRecord) -> str:
     """The record as JSON text with a final newline."""
     return json.dumps(to_json(record), indent=1, allow_nan=False) + "\n"
-
-
-@cache
-def _converter() -> JsonConverter:
-    from cattrs.preconf.json import make_converter
-
-    return make_converter(forbid_extra_keys=True, prefer_attrib_converters=False)

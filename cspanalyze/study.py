@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cspanalyze.diagrams.record import Diagram
 from cspanalyze.errors import UsageError
 from cspanalyze.gradient_flow.record import GradientRecord
+from cspanalyze.json_form import plain, structured
 from cspanalyze.results import SCHEMA_VERSION, Comparison, Number, Record
 from cspanalyze.showing import Shown
-
-if TYPE_CHECKING:
-    from cattrs.preconf.json import JsonConverter
 
 KIND = "study"
 
@@ -64,7 +61,7 @@ def alone_or_compared(comparison: Comparison) -> Record:
 
 def dumps(study: Study) -> str:
     """The study as JSON text with a final newline. Path counts are integers of any size."""
-    data = {"schema": SCHEMA_VERSION, "kind": KIND, **_converter().unstructure(study)}
+    data = {"schema": SCHEMA_VERSION, "kind": KIND, **plain(study)}
     return json.dumps(data, indent=None, separators=(",", ":"), allow_nan=False) + "\n"
 
 
@@ -77,16 +74,4 @@ def from_json(data: Mapping[str, Any]) -> Study:
     if data.get("schema") != SCHEMA_VERSION or data.get("kind") != KIND:
         raise UsageError(f"this is no report of cspanalyze: expected schema {SCHEMA_VERSION} and the kind {KIND}")
     body = {key: value for key, value in data.items() if key not in ("schema", "kind")}
-    try:
-        return _converter().structure(body, Study)
-    except Exception as error:  # cattrs raises groups of whatever each field raised
-        from cattrs import transform_error
-
-        raise UsageError(f"the report file is damaged: {transform_error(error)[0]}") from error
-
-
-@cache
-def _converter() -> JsonConverter:
-    from cattrs.preconf.json import make_converter
-
-    return make_converter(forbid_extra_keys=True, prefer_attrib_converters=False)
+    return structured(body, Study, "the report file is damaged")

@@ -193,12 +193,7 @@ class NetworkOptions(TwinOptions):
             UsageError: options contradict each other, or a number is out of range.
         """
         super().check()
-        if self.depth is not None and self.by != "module":
-            raise UsageError(f"--depth needs --by module, and rows are by {self.by}")
-        if self.depth is not None and self.depth < 1:
-            raise RangeError(f"--depth {self.depth} is not possible: expected at least 1")
-        if self.top is not None and self.top < 1:
-            raise RangeError(f"--top {self.top} is not possible: expected at least 1")
+        check_rows(self.by, self.depth, self.top)
         if self.unfold and self.by != "module":
             raise UsageError(f"--unfold needs --by module, and rows are by {self.by}")
 
@@ -263,3 +258,17 @@ def _panel(parameter: inspect.Parameter) -> str | None:
 
 
 _PANELS = (None, NETWORK, CSP, "", ROWS, OUTPUT, PROGRAM)
+
+
+def check_rows(by: str, depth: int | None, top: int | None) -> None:
+    """Refuse what --by, --depth and --top cannot mean together.
+
+    Raises:
+        UsageError: they contradict each other, or a number is out of range.
+    """
+    if depth is not None and by != "module":
+        raise UsageError(f"--depth needs --by module, and rows are by {by}")
+    if depth is not None and depth < 1:
+        raise RangeError(f"--depth {depth} is not possible: expected at least 1")
+    if top is not None and top < 1:
+        raise RangeError(f"--top {top} is not possible: expected at least 1")

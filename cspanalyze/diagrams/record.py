@@ -7,15 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from cspanalyze.errors import UsageError
+from cspanalyze.json_form import plain, structured
 from cspanalyze.results import Number
 from cspanalyze.showing import Shown
-
-if TYPE_CHECKING:
-    from cattrs.preconf.json import JsonConverter
 
 Level = Literal["network", "stage", "block", "layer", "op"]
 Kind = Literal[
@@ -117,7 +113,7 @@ class Diagram(Shown):
 
 def diagram_to_json(diagram: Diagram) -> dict[str, Any]:
     """The record as JSON-ready data, with `"kind": "diagram"`."""
-    return {"schema": 1, "kind": "diagram", **_converter().unstructure(diagram)}
+    return {"schema": 1, "kind": "diagram", **plain(diagram)}
 
 
 def diagram_from_json(data: Mapping[str, Any]) -> Diagram:
@@ -127,14 +123,4 @@ def diagram_from_json(data: Mapping[str, Any]) -> Diagram:
         UsageError: the data is no diagram, or a field is missing, unknown or of the wrong type.
     """
     body = {key: value for key, value in data.items() if key not in ("schema", "kind")}
-    try:
-        return _converter().structure(body, Diagram)
-    except Exception as error:  # cattrs raises groups of whatever each field raised
-        raise UsageError("this is no diagram") from error
-
-
-@cache
-def _converter() -> JsonConverter:
-    from cattrs.preconf.json import make_converter
-
-    return make_converter(forbid_extra_keys=True)
+    return structured(body, Diagram, "this is no diagram")

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from math import isfinite, sqrt
 from statistics import NormalDist, fmean, stdev
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cspanalyze.errors import UsageError
 from cspanalyze.gradient_flow.duplication import Duplication
+from cspanalyze.json_form import plain, structured
 from cspanalyze.results import SCHEMA_VERSION
 from cspanalyze.showing import Shown
-
-if TYPE_CHECKING:
-    from cattrs.preconf.json import JsonConverter
 
 Value = float | None
 
@@ -289,7 +286,7 @@ def _less(a: Value, b: Value) -> Value:
 
 def measurement_to_json(record: GradientMeasurement) -> dict[str, Any]:
     """JSON-ready data."""
-    return {"schema": SCHEMA_VERSION, "kind": "gradient_measurement", **_converter().unstructure(record)}
+    return {"schema": SCHEMA_VERSION, "kind": "gradient_measurement", **plain(record)}
 
 
 def measurement_from_json(data: Mapping[str, Any]) -> GradientMeasurement:
@@ -300,16 +297,5 @@ def measurement_from_json(data: Mapping[str, Any]) -> GradientMeasurement:
     """
     if data.get("schema") != SCHEMA_VERSION or data.get("kind") != "gradient_measurement":
         raise UsageError("this is no measurement of gradients")
-    try:
-        return _converter().structure(
-            {key: value for key, value in data.items() if key not in ("schema", "kind")}, GradientMeasurement
-        )
-    except Exception as error:  # cattrs raises groups of whatever each field raised
-        raise UsageError("the measurement of gradients is damaged") from error
-
-
-@cache
-def _converter() -> JsonConverter:
-    from cattrs.preconf.json import make_converter
-
-    return make_converter(forbid_extra_keys=True, prefer_attrib_converters=False)
+    body = {key: value for key, value in data.items() if key not in ("schema", "kind")}
+    return structured(body, GradientMeasurement, "the measurement of gradients is damaged")

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from math import log10
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from cspanalyze.errors import UsageError
 from cspanalyze.gradient_flow.duplication import Duplication, duplication
 from cspanalyze.gradient_flow.flow import Flag, GradientFlow
 from cspanalyze.gradient_flow.paths import path_spectra
 from cspanalyze.gradient_flow.terms import slices
+from cspanalyze.json_form import plain, structured
 from cspanalyze.results import SCHEMA_VERSION
 from cspanalyze.showing import Shown
-
-if TYPE_CHECKING:
-    from cattrs.preconf.json import JsonConverter
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +92,7 @@ class GradientRecords(Shown):
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready data. Path counts are integers of any size: a reader must not make them floats."""
-        return {"schema": SCHEMA_VERSION, "kind": "gradients", **_converter().unstructure(self)}
+        return {"schema": SCHEMA_VERSION, "kind": "gradients", **plain(self)}
 
 
 def gradient_record(flow: GradientFlow, groups: Mapping[str, Sequence[int]]) -> GradientRecord:
@@ -150,7 +146,7 @@ def timestamp_raster(record: GradientRecord) -> tuple[tuple[float | None, ...], 
 
 def record_to_json(record: GradientRecord) -> dict[str, Any]:
     """JSON-ready data. Path counts are integers of any size: a reader must not make them floats."""
-    data: dict[str, Any] = _converter().unstructure(record)
+    data: dict[str, Any] = plain(record)
     return data
 
 
@@ -160,14 +156,4 @@ def record_from_json(data: Mapping[str, Any]) -> GradientRecord:
     Raises:
         UsageError: the data is no such record.
     """
-    try:
-        return _converter().structure(data, GradientRecord)
-    except Exception as error:  # cattrs raises groups of whatever each field raised
-        raise UsageError("this is no gradient record") from error
-
-
-@cache
-def _converter() -> JsonConverter:
-    from cattrs.preconf.json import make_converter
-
-    return make_converter(forbid_extra_keys=True, prefer_attrib_converters=False)
+    return structured(data, GradientRecord, "this is no gradient record")

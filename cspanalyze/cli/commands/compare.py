@@ -23,10 +23,10 @@ from cspanalyze.cli.options import (
     By,
     Dtype,
     OutputOptions,
+    check_rows,
     option,
 )
 from cspanalyze.cli.waiting import waiting
-from cspanalyze.errors import RangeError, UsageError
 
 PURPOSE = Purpose.COMPARISON
 EXAMPLES = (
@@ -75,12 +75,7 @@ class CompareOptions(OutputOptions, ModelsArgument):
         Raises:
             UsageError: options contradict each other, or a number is out of range.
         """
-        if self.depth is not None and self.by != "module":
-            raise UsageError(f"--depth needs --by module, and rows are by {self.by}")
-        if self.depth is not None and self.depth < 1:
-            raise RangeError(f"--depth {self.depth} is not possible: expected at least 1")
-        if self.top is not None and self.top < 1:
-            raise RangeError(f"--top {self.top} is not possible: expected at least 1")
+        check_rows(self.by, self.depth, self.top)
 
 
 def run(options: CompareOptions) -> None:
