@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cspanalyze.csp.blocks import register_csp_adapter
     from cspanalyze.csp.conversion import CspTwin
-    from cspanalyze.csp.finding import Found, find_stages, trace_stages
+    from cspanalyze.csp.finding import Found, NoStage, find_stages, trace_stages
     from cspanalyze.csp.split import Split, split_channels
     from cspanalyze.csp.stage import CSPStage
     from cspanalyze.csp.transform import to_csp
@@ -23,6 +23,7 @@ __all__ = [
     "CSPStage",
     "CspTwin",
     "Found",
+    "NoStage",
     "Split",
     "find_stages",
     "register_csp_adapter",
@@ -35,6 +36,7 @@ _HOMES = {
     "CSPStage": "stage",
     "CspTwin": "conversion",
     "Found": "finding",
+    "NoStage": "finding",
     "Split": "split",
     "find_stages": "finding",
     "trace_stages": "finding",

@@ -22,7 +22,13 @@ from cspanalyze.tracing import trace
 
 
 class NoStage(CspError):
-    """A network without any stage; the message says what was looked at."""
+    """A network without any stage: the message says what was looked at first, `refusals` all of it."""
+
+    def __init__(self, sentence: str, refusals: Sequence[Refusal] = ()) -> None:
+        listed = "; ".join(f"{each.path} ({each.kind}) {each.reason}" for each in refusals[:4])
+        more = "; ..." if len(refusals) > 4 else ""
+        super().__init__(f"{sentence}: {listed}{more}" if listed else sentence)
+        self.sentence, self.refusals = sentence, tuple(refusals)
 
 
 class Adapter(Protocol):
@@ -101,7 +107,7 @@ def trace_stages(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any
         raise CspError(f"the stages of this network are found by a trace, and {error}") from error
     chains, refusals = find_chains(model, graph)
     if not chains:
-        raise NoStage(_nothing_found(model, refusals))
+        raise _nothing_found(model, refusals)
     return Found(tuple(map(describe, chains)), refusals, graph, args, kwargs)
 
 
@@ -138,12 +144,10 @@ def _is_partial(module: nn.Module) -> bool:
     return merged or (hasattr(module, "short_conv") and hasattr(module, "main_conv"))
 
 
-def _nothing_found(model: nn.Module, refusals: Sequence[Refusal]) -> str:
-    looked_at = [f"{refusal.path} ({refusal.kind}) {refusal.reason}" for refusal in refusals]
-    if not any(isinstance(layer, nn.Conv2d) for layer in model.modules()):
-        looked_at = ["it has no 2-d convolutions"]
-    listed = "; ".join(looked_at[:4]) + ("; ..." if len(looked_at) > 4 else "")
-    return (
+def _nothing_found(model: nn.Module, refusals: Sequence[Refusal]) -> NoStage:
+    sentence = (
         "no staged convolution chain found; CSP splits the channels of N,C,H,W maps between blocks of equal shape"
-        + (f": {listed}" if listed else "")
     )
+    if any(isinstance(layer, nn.Conv2d) for layer in model.modules()):
+        return NoStage(sentence, refusals)
+    return NoStage(f"{sentence}: it has no 2-d convolutions", ())

@@ -72,5 +72,7 @@ def _set_widths(old: nn.Module, new: nn.Module) -> None:
         new.normalized_shape = tuple(weight.shape)  # type: ignore[assignment]
     elif isinstance(old, nn.GroupNorm):
         new.num_channels = weight.shape[0]  # type: ignore[assignment]
+    elif isinstance(old, nn.PReLU):
+        new.num_parameters = weight.shape[0]  # type: ignore[assignment]
     elif hasattr(old, "num_features"):
         new.num_features = weight.shape[0]  # type: ignore[assignment]

@@ -43,7 +43,7 @@ def conv_norm_act(
     if style.norm is not None:
         layers["norm"] = _norm(style.norm, width, style.activation if activate else None)
     if activate and not _activates(style.norm):
-        layers["act"] = nn.ReLU(inplace=True) if style.activation is None else copy_module(style.activation, {})
+        layers["act"] = nn.ReLU(inplace=True) if style.activation is None else _activation(style.activation, width)
     ordered = {**layers, "conv": conv} if norm_first else {"conv": conv, **layers}
     unit = nn.Sequential(OrderedDict(ordered))
     return unit.train(style.conv.training).requires_grad_(True)
@@ -82,9 +82,17 @@ def _norm(template: nn.Module, width: int, activation: nn.Module | None) -> nn.M
     if isinstance(norm, nn.GroupNorm) and width % norm.num_groups:
         norm.num_groups = gcd(width, norm.num_groups)  # the template may stand at another width
     if _activates(template):
-        norm.act = nn.Identity() if activation is None else copy_module(activation, {})
+        norm.act = nn.Identity() if activation is None else _activation(activation, width)
     reset(norm)
     return norm
+
+
+def _activation(template: nn.Module, width: int) -> nn.Module:
+    """An activation like the template; one that learns a slope for every channel gets `width` of them."""
+    if isinstance(template, nn.PReLU) and template.num_parameters > 1:
+        weight = template.weight
+        return nn.PReLU(width, template.init, device=weight.device, dtype=weight.dtype)
+    return copy_module(template, {})
 
 
 def _activates(norm: nn.Module | None) -> bool:

@@ -6,6 +6,7 @@ import inspect
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from torch import Tensor, nn
@@ -95,8 +96,21 @@ class _Writer:
                 raise CspError(f"{_join(path, name)} has a name that no attribute can have")
             if not isinstance(child, nn.Identity) and (self._is_called(_join(path, name)) or list(child.parameters())):
                 made.init.append(f"self.{name} = {self._construct(_join(path, name), made, name)}")
+        if not path:
+            made.init += self._sharing()
         self._forward(path, made)
         return made
+
+    def _sharing(self) -> Iterator[str]:
+        """A statement for every weight that is another layer's too."""
+        names: dict[int, str] = {}
+        every = chain(
+            self._model.named_parameters(remove_duplicate=False), self._model.named_buffers(remove_duplicate=False)
+        )
+        for name, tensor in every:
+            shared = names.setdefault(id(tensor), name)
+            if shared != name and name.rpartition(".")[0] in self._modules:  # else it is a layer that is shared
+                yield f"{_reference(name)} = {_reference(shared)}"
 
     def _start(self, made: Made, tensor: Tensor, name: str, path: str) -> str:
         """What a tensor of a module's own holds before training: its constant, or small numbers drawn anew.

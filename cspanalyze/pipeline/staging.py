@@ -10,6 +10,7 @@ from cspanalyze.results import RefusedModule, StageFound, StageListing
 
 if TYPE_CHECKING:
     from cspanalyze.csp import Found
+    from cspanalyze.csp.chains import Refusal
     from cspanalyze.graph import ModelGraph
     from cspanalyze.pipeline.networks import Network
 
@@ -25,23 +26,27 @@ def list_stages(model: Network, *inputs: Any, kwargs: Mapping[str, Any] | None =
     >>> [(stage.stage, stage.blocks, stage.channels) for stage in stages("resnet18").stages]
     [('layer1', 2, 64), ('layer2', 1, 128), ('layer3', 1, 256), ('layer4', 1, 512)]
     """
-    from cspanalyze.csp import find_stages, trace_stages
+    from cspanalyze.csp import NoStage, find_stages, trace_stages
     from cspanalyze.pipeline.networks import loaded_of, subject_of, traced_of
 
     network = traced_of(loaded_of(model, inputs, kwargs))
     given, keywords = network.loaded.args, network.loaded.kwargs
     found: list[Found] = []
     told = ""
+    refused: tuple[Refusal, ...] = ()
     for search in (find_stages, trace_stages):
         try:
             found.append(search(network.loaded.model, given, keywords))
+            refused = found[-1].refusals
+        except NoStage as error:
+            told, refused = told or error.sentence, error.refusals
         except CspError as error:
             told = told or str(error)
     stages = tuple(_record(stage, network.graph) for stage in found[0].stages) if found else ()
     taken = [path for stage in stages for path in (stage.stage, *stage.modules)]
     refusals = [
         RefusedModule(each.path, each.kind, each.reason)
-        for each in (found[-1].refusals if found else ())
+        for each in refused
         if not any(_inside(each.path, path) for path in taken)
     ]
     return StageListing(subject_of(network), stages, tuple(refusals), "" if stages else told)

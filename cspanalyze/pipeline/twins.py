@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".py", ".pt", ".pt2")
 _TOLERANCE = 1e-4
+_ONLY_IN_TRAINING = (
+    "\nIn training the network draws other random numbers than this: stochastic depth, say, or dropout by a function\n"
+    "call, which its trace in inference mode does not show.\n"
+)
 
 
 def twin_file(
@@ -103,12 +107,12 @@ def _source(network: Loaded, csp: Csp) -> str:
         f"Written by cspanalyze {__version__} from a trace with input {', '.join(network.inputs)}.\n"
     )
     text = source_of(twin.model, graph, heading, outputs[-1])
-    _prove(text, twin.model, network, csp)
-    return text
+    same_in_training = _prove(text, twin.model, network, csp)
+    return text if same_in_training else text.replace(heading, heading + _ONLY_IN_TRAINING, 1)
 
 
-def _prove(text: str, twin: nn.Module, network: Loaded, csp: Csp) -> None:
-    """Run the source: same parameters as the twin, and the same outputs with the same weights.
+def _prove(text: str, twin: nn.Module, network: Loaded, csp: Csp) -> bool:
+    """Run the source: same parameters as the twin, and the same outputs with the same weights; whether in training too.
 
     Raises:
         CspError: not so.
@@ -124,10 +128,12 @@ def _prove(text: str, twin: nn.Module, network: Loaded, csp: Csp) -> None:
         exec(compile(text, "twin.py", "exec"), scope)
         with building():
             shapes = {key: tensor.shape for key, tensor in scope[type(twin).__name__]().state_dict().items()}
-        if shapes != {key: tensor.shape for key, tensor in twin.state_dict().items()}:
-            raise CspError("the source that was written has other parameters than the twin")
+        expected_shapes = {key: tensor.shape for key, tensor in twin.state_dict().items()}
+        if shapes != expected_shapes:
+            keys = [key for key in {**expected_shapes, **shapes} if shapes.get(key) != expected_shapes.get(key)]
+            raise CspError(f"this twin cannot be written as source: {keys[0]} would be missing or of another shape")
         if held is None:
-            return
+            return True
         if any(not tensor.isfinite().all() for tensor in scope[type(twin).__name__]().state_dict().values()):
             raise CspError("the source that was written holds numbers that are not finite")
         model = _twin(held, csp).model.eval()
@@ -138,6 +144,7 @@ def _prove(text: str, twin: nn.Module, network: Loaded, csp: Csp) -> None:
             expected, found = (each(*args, **held.kwargs) for each in (model, made))
         # What they are nested in was written from the twin's own output.
         torch.testing.assert_close(tensors_in(found), tensors_in(expected), rtol=_TOLERANCE, atol=_TOLERANCE)
+        return _trains_alike(model, made, args, held.kwargs)
     except CspError:
         raise
     except Exception as error:  # whatever the source raises
@@ -146,6 +153,22 @@ def _prove(text: str, twin: nn.Module, network: Loaded, csp: Csp) -> None:
         if hooked:
             said = f"{', '.join(hooked)} {'has a hook' if len(hooked) == 1 else 'have hooks'}, which it would not have"
         raise CspError(f"this twin cannot be written as source that does the same: {said}") from error
+
+
+def _trains_alike(one: nn.Module, other: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+    """Whether two networks draw the same random numbers in training mode; also true where the first does not run."""
+    import torch
+
+    ends = []
+    for network in (one, other):
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            try:
+                network.train()(*args, **kwargs)
+            except Exception:  # like batch norm of a single value, which inference allows
+                return network is one
+            ends.append(torch.get_rng_state())
+    return torch.equal(*ends)
 
 
 def _with_numbers(network: Loaded) -> Loaded | None:

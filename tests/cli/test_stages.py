@@ -69,6 +69,23 @@ def test_no_stage_says_what_was_looked_at(run: Run, folder: Path) -> None:
     assert refused.err.startswith("error: no staged convolution chain found; CSP splits the channels of N,C,H,W maps")
 
 
+FLAT = """
+from torch import nn
+
+def six():
+    return nn.Sequential(*(nn.Sequential(nn.Conv2d(2 + n, 3 + n, 3), nn.Conv2d(3 + n, 3 + n, 1)) for n in range(1, 7)))
+"""
+
+
+def test_without_a_stage_all_that_was_looked_at_is_listed(run: Run, folder: Path) -> None:
+    (folder / "flat.py").write_text(FLAT)
+    listing = json.loads(run("stages", "flat.py:six", "--input", "1x3x32x32", "--json").out)
+    assert [each["module"] for each in listing["refused"]] == ["0", "1", "2", "3", "4", "5"]
+    assert listing["refused"][5]["reason"] == "makes 9x20x20 of 8x22x22"
+    assert listing["reason"].endswith("between blocks of equal shape")
+    assert run("csp", "flat.py:six", "--input", "1x3x32x32").err.count("Sequential") == 4  # one sentence: the first
+
+
 def test_stages_as_csv(run: Run) -> None:
     rows = list(csv.DictReader(io.StringIO(run("stages", "resnet18", "--csv").out)))
     assert [(row["module"], row["channels"], row["presets"]) for row in rows if row["kind"] == "stage"] == [

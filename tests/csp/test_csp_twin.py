@@ -240,3 +240,25 @@ def test_group_norms_keep_their_groups_whole(small: Small) -> None:
             1440,
         ]  # multiples of 32 near .7 · C
         assert twin.model(_image()).shape == (2, 10)
+
+
+class Sloped(nn.Module):
+    """A residual block with a slope for every channel, as in networks that recognise faces."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.act = nn.Conv2d(32, 32, 3, padding=1), nn.PReLU(32, init=0.1)
+        self.last = nn.Conv2d(32, 32, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        made: torch.Tensor = self.act(x + self.last(self.conv(x)))
+        return made
+
+
+def test_activations_with_a_slope_per_channel_follow_the_widths() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 32, 3), Sloped(), Sloped())
+    stage: Any = to_csp(model, torch.empty(1, 3, 12, 12, device="meta"), gamma=0.25).model[1]
+    slopes = [each for each in stage.modules() if isinstance(each, nn.PReLU)]
+    assert [(each.num_parameters, each.weight.numel()) for each in slopes] == [(24, 24)] * 3 + [(32, 32)]
+    assert all(bool((each.weight == 0.1).all()) for each in slopes)
+    assert stage(torch.rand(2, 32, 8, 8)).shape == (2, 32, 8, 8)

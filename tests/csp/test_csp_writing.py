@@ -159,3 +159,36 @@ def test_a_batch_that_the_network_knows_stays(tmp_path: Path) -> None:
     (tmp_path / "twin.pt2").write_bytes(twin_file(Fixed(), ".pt2", torch.rand(1, 3, 10, 10)))
     program = torch.export.load(tmp_path / "twin.pt2").module()
     assert program(torch.rand(1, 3, 10, 10))["logits"].shape == (1, 5)
+
+
+def test_weights_that_layers_share_are_shared_in_the_source() -> None:
+    model: Any = Nested()
+    model.body[1].conv.weight = model.body[0].conv.weight
+    made: Any = _read(twin_file(model, ".py", torch.rand(1, 3, 10, 10)).decode(), "Nested")
+    first, second = made.body[0].part2
+    assert first.conv.weight is second.conv.weight
+    assert first.last.weight is not second.last.weight
+
+
+def test_a_layer_in_two_places_is_refused_by_name() -> None:
+    model: Any = Nested()
+    shared = Twice()
+    model.stem = nn.Sequential(nn.Conv2d(3, 32, 3), shared, nn.Conv2d(32, 32, 1), shared)
+    with pytest.raises(CspError, match=r"cannot be written as source: stem.3.conv.weight would be missing"):
+        twin_file(model, ".py", torch.rand(1, 3, 10, 10))
+
+
+@pytest.mark.parametrize("by_call", [True, False])
+def test_source_says_if_the_network_does_more_in_training(by_call: bool) -> None:
+    class Dropping(Nested):
+        def __init__(self) -> None:
+            super().__init__()
+            self.drop = nn.Identity() if by_call else nn.Dropout(0.5)
+
+        def forward(self, x: torch.Tensor) -> dict[str, Any]:
+            made = super().forward(x)
+            logits = self.drop(made["logits"])
+            return {"logits": nn.functional.dropout(logits, 0.5, self.training) if by_call else logits}
+
+    docstring = ast.get_docstring(ast.parse(twin_file(Dropping(), ".py", torch.rand(1, 3, 10, 10)))) or ""
+    assert ("In training the network draws other random numbers than this" in docstring) == by_call
