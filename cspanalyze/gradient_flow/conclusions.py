@@ -114,7 +114,9 @@ def _realised(network: MeasuredNetwork) -> str:
     if share.mean is not None and share.mean < _HARDLY:
         return f"{told} under {100 * _HARDLY:.1f} % is realised."
     part = "" if share.mean is None else f": {100 * share.mean:.1f} % of it"
-    return f"{told} {_plus_minus(found)} is realised{part}."
+    vague = found.half_width is not None and not found.clear
+    doubt = ", but the interval reaches 0: more draws (--draws) would tell more" if vague else ""
+    return f"{told} {_plus_minus(found)} is realised{part}{doubt}."
 
 
 def _difference(found: Difference) -> str:

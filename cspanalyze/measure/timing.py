@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import comb
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
@@ -19,7 +20,8 @@ from cspanalyze.steps import count
 
 Step = Callable[[], Any]
 WARM_UP = 3
-LEAST_ROUNDS, MOST_ROUNDS = 5, 1_000
+LEAST_ROUNDS, MOST_ROUNDS = 6, 1_000
+"""Fewer rounds have no 95 % interval of the median."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,23 @@ def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
     """First quartile, median and third quartile of two or more values."""
     first, middle, third = quantiles(values, n=4, method="inclusive")
     return first, middle, third
+
+
+def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """The 95 % interval of the median: the k-th smallest and the k-th largest value, whatever the distribution is.
+
+    The median lies outside with a probability of 2 sum over i < k of C(n, i) / 2^n, so k is the largest for which that
+    is at most 5 %. None below 6 values, where no k is.
+    """
+    n = len(values)
+    outside, k = 2, 0  # of 2^n
+    while 20 * outside <= 1 << n:
+        k += 1
+        outside += 2 * comb(n, k)
+    if not k:
+        return None
+    ranked = sorted(values)
+    return ranked[k - 1], ranked[n - k]
 
 
 def time_side_by_side(steps: Sequence[Step], seconds: float, synchronize: Callable[[], None]) -> list[Timing]:

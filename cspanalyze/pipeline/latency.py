@@ -102,7 +102,7 @@ def latency(
         name = twin.subject.variant
         ratios = [_paired(column[name], column[_BASE]) for column in columns]
         variants.append(replace(twin, results=(*twin.results, _ratio_result(name, conditions, ratios))))
-        sentences += [_sentence(name, *each) for each in zip(conditions.batches, ratios, strict=True)]
+        sentences += [ratio_sentence(name, *each) for each in zip(conditions.batches, ratios, strict=True)]
     return Comparison(base, tuple(variants), sentences=tuple(sentences))
 
 
@@ -238,26 +238,31 @@ def _report(
     return Report(subject, names, tuple(results))
 
 
-def _paired(twin: _Measured, base: _Measured) -> tuple[float, float, float]:
-    """Quartiles of the twin's time over the base's, round by round."""
+def _paired(twin: _Measured, base: _Measured) -> tuple[float, ...]:
+    """The twin's time over the base's, round by round."""
+    return tuple(ours / theirs for ours, theirs in zip(twin.timing.seconds, base.timing.seconds, strict=True))
+
+
+def _ratio_result(variant: str, conditions: Conditions, ratios: Sequence[Sequence[float]]) -> Result:
     from cspanalyze.measure.timing import quartiles
 
-    return quartiles([ours / theirs for ours, theirs in zip(twin.timing.seconds, base.timing.seconds, strict=True)])
-
-
-def _ratio_result(variant: str, conditions: Conditions, ratios: Sequence[tuple[float, float, float]]) -> Result:
     rows = tuple(
         Row(f"batch {batch}", "", middle, f"quartiles {low:.3f} and {high:.3f}")
-        for batch, (low, middle, high) in zip(conditions.batches, ratios, strict=True)
+        for batch, (low, middle, high) in zip(conditions.batches, map(quartiles, ratios), strict=True)
     )
     return Result("paired_ratio", f"{variant} / base", "measured", rows, None, additive=False)
 
 
-def _sentence(variant: str, batch: int, ratio: tuple[float, float, float]) -> str:
-    low, middle, high = ratio
+def ratio_sentence(variant: str, batch: int, ratios: Sequence[float]) -> str:
+    """Whether a variant is faster or slower than the base, by the interval of the median of paired ratios."""
+    from cspanalyze.measure.timing import median_interval, quartiles
+
+    middle, interval = quartiles(ratios)[1], median_interval(ratios)
     network = "the control" if variant == CONTROL else variant
-    paired = f"paired ratio {middle:.2f}, quartiles {low:.2f} to {high:.2f}"
-    if low <= 1 <= high:
+    paired = f"paired ratio {middle:.2f}, median of {len(ratios)} rounds"
+    if interval is not None:
+        paired += f", 95 % interval {interval[0]:.2f} to {interval[1]:.2f}"
+    if interval is None or interval[0] <= 1 <= interval[1]:
         return f"At batch {batch} the times of {network} and of the base do not differ clearly ({paired})."
     verb = "less" if middle < 1 else "more"
     return f"At batch {batch} {network} takes {100 * abs(middle - 1):.1f} % {verb} time than the base ({paired})."

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from cspanalyze.renderers.columns import heading
 from cspanalyze.renderers.figures import UNKNOWN
 from cspanalyze.renderers.grid import Block, Cell, Column, Grid, Line
-from cspanalyze.renderers.layout import PLAIN, Layout, main_metric, shown
+from cspanalyze.renderers.layout import PLAIN, Layout, main_metric, ranking_metric, shown
 from cspanalyze.renderers.tabulation import (
     Figures,
     Group,
@@ -63,8 +63,9 @@ class _Table:
 def report_grid(report: Report, layout: Layout = PLAIN) -> Grid:
     """One row per group or module, one column per metric, the shares of the main one as bars, the totals set off."""
     table = _Table(report, figures_of(report), shown(report), main_metric(report))
-    if layout.top is not None and table.main is not None:
-        body = _largest(table, table.main, layout.top)
+    ranking = ranking_metric(report)
+    if layout.top is not None and ranking is not None:
+        body = _largest(table, ranking, layout.top)
     elif layout.tree:
         grown = [entry for each in branches(report, table.results, fold=layout.fold) for entry in each.walk()]
         body = [table.sums(_named(branch), branch.figures, depth) for depth, branch in grown]
@@ -83,7 +84,7 @@ def report_grid(report: Report, layout: Layout = PLAIN) -> Grid:
 
 def largest_of(comparison: Comparison, count: int) -> Comparison:
     """The same with rows for the groups whose main figure is largest in any network, and one for all others."""
-    main = main_metric(comparison.base)
+    main = ranking_metric(comparison.base)
     if main is None:
         return comparison
 
@@ -117,9 +118,9 @@ def folded_rows(grid: Grid) -> bool:
     return any(line.labels[0].partition(f"  {FOLDED}")[2].isdecimal() for line in grid.lines)
 
 
-def _largest(table: _Table, main: Result, count: int) -> list[Line]:
+def _largest(table: _Table, ranking: Result, count: int) -> list[Line]:
     """The groups with the largest figures, and one row for all others together."""
-    ranked = sorted(table.report.groups, key=lambda group: -(main.of(group) or 0))
+    ranked = sorted(table.report.groups, key=lambda group: -(ranking.of(group) or 0))
     # A row for "1 other" would take the place of that one.
     kept = ranked if len(ranked) == count + 1 else ranked[:count]
     rest = ranked[len(kept) :]

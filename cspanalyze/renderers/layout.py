@@ -8,6 +8,7 @@ from cspanalyze.renderers.columns import heading
 from cspanalyze.results import Report, Result
 
 _MAIN = ("macs", "flops", "flops_fvcore", "flops_darknet", "cio", "cio_pool", "params", "gradient_term_channels")
+_RANKING = "gradient_reuse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,13 @@ def shown(report: Report) -> tuple[Result, ...]:
 
 
 def main_metric(report: Report) -> Result | None:
-    """The result by which rows are ranked and whose shares are drawn; None if no result is a sum above 0."""
+    """The result whose shares are drawn, and by which rows are ranked; None if no result is a sum above 0."""
     sums = [result for result in shown(report) if result.additive and result.total]
     ranked = [result for name in _MAIN for result in sums if result.metric == name]
     return next(iter([*ranked, *sums]), None)
+
+
+def ranking_metric(report: Report) -> Result | None:
+    """The result by which rows are ranked: the main one or, where nothing is a sum, gradient reuse; None without."""
+    found = next((result for result in report.results if result.metric == _RANKING), None)
+    return main_metric(report) or found

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -13,8 +15,13 @@ import torch
 
 from cspanalyze import to_csp
 from cspanalyze.gradient_flow import record_from_json
-from cspanalyze.gradient_flow.conclusions import CAUTION, gradient_conclusions
-from cspanalyze.gradient_flow.measured import measurement_from_json, measurement_to_json
+from cspanalyze.gradient_flow.conclusions import CAUTION, gradient_conclusions, measured_conclusions
+from cspanalyze.gradient_flow.measured import (
+    GradientMeasurement,
+    estimate,
+    measurement_from_json,
+    measurement_to_json,
+)
 from cspanalyze.gradient_flow.per_layer import layer_results
 from cspanalyze.pipeline import Csp
 from cspanalyze.pipeline.gradient_measurement import Measuring, measure_gradients
@@ -76,6 +83,16 @@ def test_layers_have_sources_overlaps_and_timestamps(run: Any) -> None:
     assert figures["shortest_gradient_path"]["layer4.0.conv3"] == 2
     assert figures["gradient_timestamps"]["fc"] == 1
     assert figures["gradient_paths"]["conv1"] == 2**16
+
+
+@pytest.mark.parametrize("twin", [(), ("--csp",)])
+def test_the_layers_that_are_read_again_most(run: Any, twin: tuple[str, ...]) -> None:
+    # conv1 of ResNet-18 is read by both blocks of stage 1 and the two entries of stage 2.
+    lines = run("gradients", "resnet18", *twin, "--by", "layer", "--top", "2").out.splitlines()
+    begun = next(number for number, line in enumerate(lines) if line.startswith("conv1"))
+    assert "4.00" in lines[begun].split()
+    rows = [line.split()[0] for line in lines[begun:] if line[:1].strip(" -")]
+    assert rows[:4] == ["conv1", "layer1.part2_in.conv", "48", "total"] if twin else ["conv1", "layer1.0.conv2", "19"]
 
 
 def test_layer_figures_agree_with_the_record() -> None:
@@ -184,6 +201,19 @@ def test_measured_beside_twin_and_control(run: Any) -> None:
     said = " ".join(record.sentences)
     for words in ("is realised", "split alone", "untrained weights", "None of this says anything of accuracy"):
         assert words in said
+    assert doubted(record, [0.1, 0.3])  # 0.2 ± 1.27
+    assert not doubted(record, [0.1, 0.1001])
+
+
+def doubted(record: GradientMeasurement, draws: Sequence[float]) -> bool:
+    """Whether the record, with these draws of D_emp in its first network, says that they do not tell it from 0."""
+    network = record.networks[0]
+    figures = [
+        replace(figure, estimate=estimate(draws)) if figure.metric == "realised_duplication" else figure
+        for figure in network.figures
+    ]
+    changed = replace(record, networks=(replace(network, figures=tuple(figures)),))
+    return "the interval reaches 0" in measured_conclusions(changed)[0]
 
 
 def test_measured_table_has_stages_side_by_side(run: Any) -> None:

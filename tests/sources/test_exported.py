@@ -120,7 +120,7 @@ def test_real_numbers_give_what_the_exported_program_gives(branching: Path) -> N
 def test_other_inputs_than_it_was_exported_for(branching: Path) -> None:
     with pytest.raises(Exception, match="takes 2 tensors, got 1"):
         analyze(Request(str(branching), inputs=parse_inputs(("2x3x8x8",))), metrics=["macs"])
-    with pytest.raises(SourceError, match="--arg needs a class or function"):
+    with pytest.raises(SourceError, match="is read as it is: leave out --arg"):
         load(Request(str(branching), {"width": 1}))
 
 

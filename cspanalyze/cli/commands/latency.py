@@ -34,7 +34,7 @@ class LatencyOptions(NetworkOptions):
     layout: Annotated[Layout, option(RUN, "Memory layout of maps.")] = "nchw"
     compile: Annotated[bool, option(RUN, "Compile with torch.compile first.", "--compile")] = False
     device: Annotated[Device, option(RUN, "Where to run.")] = "cpu"
-    threads: Annotated[int | None, option(RUN, "Threads, each pinned to a processor. Default all.")] = None
+    threads: Annotated[int | None, option(RUN, "Threads, kept on as many processors. Default all.")] = None
     seconds: Annotated[float, option(RUN, "Time to measure each network at each batch size. Default 5.")] = 5.0
     profile: Annotated[str, option(RUN, _PROFILE_HELP, metavar="NAME|FILE.toml", complete=complete_profile)] = ""
 
