@@ -1,4 +1,4 @@
-"""Reading what was saved: a run, a report, a diagram, a schematic, gradient records or the rows of a sweep. No torch."""
+"""Reading what was saved: a run, a report, a picture, gradient records or the rows of a sweep. No torch."""
 
 from __future__ import annotations
 

@@ -107,6 +107,19 @@ def test_rows_of_a_sweep_without_a_figure_are_left_out() -> None:
         pareto_plot(rows[1:2], "macs", "cio")
 
 
+def test_designs_are_told_apart_in_the_names_on_a_front() -> None:
+    base = {"model": "resnet18", "variant": "base", "macs": "20", "cio": "10"}
+    twin = {**base, "variant": "CSP", "preset": "paper", "fusion": "last", "inner": "keep", "gamma": "0.5", "macs": "9"}
+    assert pareto_plot([base, twin], "macs", "cio").data[1].text == ("CSP paper last 0.5",)
+    both = pareto_plot([base, {**twin, "model": "resnet34"}], "macs", "cio")
+    assert both.data[1].text == ("resnet34 CSP paper last 0.5",)
+    # 9 and 20 are within half a decade: 10 and 20 alone would be few ticks.
+    assert [both.layout.xaxis.dtick, pareto_plot([base, {**base, "macs": "90"}], "macs", "cio").layout.xaxis.dtick] == [
+        "D1",
+        "D2",
+    ]
+
+
 def test_a_layer_under_the_roof_is_as_fast_as_memory_or_arithmetic_lets_it(base: Report) -> None:
     """Peak 100 FLOP/s, 10 B/s: the ridge is at 10 FLOP/B. 2 x 20 MACs on 6 + 2 bytes: 5 FLOP/B, at 5 x 10 = 50 FLOP/s.
     2 x 300 on 20: 30 FLOP/B, at 100. What moves bytes without MACs is no point."""

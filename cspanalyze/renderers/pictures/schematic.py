@@ -104,7 +104,9 @@ class _Panel:
 
     def width(self, column: float) -> float:
         """Of all of it, with the equations at `column`."""
-        return max(column + self.equations if self.panel.updates else self.flow_width, 7.0 * len(self.panel.title) + 200)
+        return max(
+            column + self.equations if self.panel.updates else self.flow_width, 7.0 * len(self.panel.title) + 200
+        )
 
     def lines(self, column: float) -> Iterator[str]:
         palette = self.palette
