@@ -13,7 +13,8 @@ from cspanalyze.errors import UsageError
 from cspanalyze.hardware import Profile
 from cspanalyze.renderers import Style
 from cspanalyze.renderers.barchart import render_bars
-from cspanalyze.renderers.plots import plot_page
+from cspanalyze.renderers.html import Page, Section, render_page
+from cspanalyze.renderers.plots import embedded, plot_page
 from cspanalyze.renderers.plots.bars import bars
 from cspanalyze.renderers.plots.depth import depth
 from cspanalyze.renderers.plots.kinds import capacity_plot, pareto_plot, roofline_plot
@@ -182,6 +183,25 @@ def test_a_browser_draws_the_plot_without_a_network(comparison: Comparison, tmp_
     found = visit(page, tmp_path, "return [document.querySelectorAll('.bars .point').length, Plotly.version];")
     assert found.console == []
     assert found.found[0] == 6  # three groups, two networks
+
+
+@needs_browser
+def test_a_title_is_broken_where_the_page_is_narrow(comparison: Comparison, tmp_path: Path) -> None:
+    drawn = bars(comparison, "macs")
+    drawn.layout.title.text = "one two three four five six seven eight nine ten"
+    found = visit(
+        render_page(Page("A page", (), (Section("", plots=(embedded(drawn, ""),)),))),
+        tmp_path,
+        """
+  const lines = () => document.querySelectorAll(".gtitle tspan").length;
+  const wide = lines();
+  document.querySelector(".plot").style.width = "340px";
+  document.querySelector("#theme").click();
+  return [wide, lines()];
+""",
+    )
+    assert found.console == []
+    assert found.found == [0, 2]  # 48 signs; a phone shows 340 - 90 pixels of 9 each
 
 
 def test_layers_of_two_networks_are_two_lists_of_the_largest(base: Report) -> None:
