@@ -45,9 +45,8 @@ class DesignRow:
     @property
     def label(self) -> str:
         """The design in a few words: `CSP paper csp 0.5`."""
-        inner = "" if self.inner == "keep" else self.inner
-        gamma = "" if self.gamma is None or self.variant != "CSP" else f"{self.gamma:g}"
-        return " ".join(filter(None, (self.variant, self.preset or self.asked, self.fusion, inner, gamma)))
+        gamma = "" if self.gamma is None else f"{self.gamma:g}"
+        return label_of(self.variant, self.preset or self.asked, self.fusion, self.inner, gamma)
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -60,6 +59,13 @@ class DesignRow:
             self.inner,
             "" if self.gamma is None else f"{self.gamma:g}",
         )
+
+
+def label_of(variant: str, preset: str, fusion: str, inner: str, gamma: str) -> str:
+    """What tells a design from the others of its network, without what goes without saying."""
+    return " ".join(
+        filter(None, (variant, preset, fusion, "" if inner == "keep" else inner, gamma if variant == "CSP" else ""))
+    )
 
 
 FIELDS = tuple(field.name for field in fields(DesignRow))

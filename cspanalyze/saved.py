@@ -1,4 +1,4 @@
-"""Reading what was saved: a run, a report, a diagram, gradient records or the rows of a sweep. No torch."""
+"""Reading what was saved: a run, a report, a picture, gradient records or the rows of a sweep. No torch."""
 
 from __future__ import annotations
 
@@ -13,12 +13,22 @@ from typing import Any
 from cspanalyze import results, study
 from cspanalyze.designs import Designs, designs_from_json
 from cspanalyze.diagrams.record import Diagram, diagram_from_json
+from cspanalyze.diagrams.schematic import Schematic, schematic_from_json
 from cspanalyze.errors import CspanalyzeError, UsageError
 from cspanalyze.gradient_flow.measured import GradientMeasurement, measurement_from_json
 from cspanalyze.gradient_flow.record import GradientRecord, record_from_json
 from cspanalyze.limits import Check, check_from_json
 
-Saved = results.AnyRecord | study.Study | Diagram | Designs | Check | GradientMeasurement | tuple[GradientRecord, ...]
+Saved = (
+    results.AnyRecord
+    | study.Study
+    | Diagram
+    | Schematic
+    | Designs
+    | Check
+    | GradientMeasurement
+    | tuple[GradientRecord, ...]
+)
 SUFFIX, BASE = ".json", "base"
 
 
@@ -91,6 +101,8 @@ def _of_kind(data: dict[str, Any]) -> Saved:
         return study.from_json(data)
     if data.get("kind") == "diagram":
         return diagram_from_json(data)
+    if data.get("kind") == "schematic":
+        return schematic_from_json(data)
     if data.get("kind") == "gradients":
         networks = data.get("networks")
         if not isinstance(networks, list) or not all(isinstance(each, dict) for each in networks):

@@ -72,7 +72,11 @@ def difference(base: Diagram, other: Diagram) -> Diagram:
     nodes = _in_place(nodes, removed, partner, old)
     stage_of = {theirs.id: ours for ours, theirs in stage_pairs if ours is not None and theirs is not None}
     frames = [_frame_with_before(frame, stage_of.get(frame.id)) for frame in new.frames]
-    frames += [ours for ours, theirs in stage_pairs if theirs is None and isinstance(ours, Frame)]
+    frames += [
+        ours
+        for ours, theirs in stage_pairs
+        if isinstance(ours, Frame) and not isinstance(theirs, Frame) and ours.id in removed
+    ]
     ids = {node.id for node in nodes}
     edges = _edges(old, new, partner, ids)
     counts = {state: sum(node.state == state for node in nodes) for state in ("same", "changed", "added", "removed")}

@@ -5,9 +5,10 @@ Computed from the plan of the stage, so from what the architecture declares, and
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
 
 from cspanalyze.diagrams.boxes import boxes
 from cspanalyze.diagrams.levels import seen
@@ -29,6 +30,9 @@ from cspanalyze.stage_plans import (
     Transition,
     Window,
 )
+
+if TYPE_CHECKING:
+    from cattrs.preconf.json import JsonConverter
 
 Role = Literal["base", "bypass", "part", "made", "out"]
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -123,14 +127,19 @@ def stage_panel(graph: ModelGraph, stage: str, title: str) -> Panel:
         raise UsageError(f"{graph.name} has no stage {stage!r}: it has {known}")
     if found.parts is None:
         raise UsageError(f"{wanted} of {graph.name} is of no kind that a schematic can show: use `cspanalyze graph`")
-    drawing = _Drawing(_width_before(found.parts))
+    letters = transition_letters(found)
+    drawing = _Drawing(_width_before(found.parts), letters)
     for part in found.parts:
         drawing.add(part)
     shape = graph.spec(graph.inputs[0]).shape if graph.inputs else ()
     sizes = dict(plan.input_sizes((shape[2], shape[3]))) if len(shape) == 4 else {}
     size = sizes.get(found)
     entering = f"{drawing.entering} × {size[0]} × {size[1]}" if size else f"{drawing.entering} channels"
-    return Panel(title, found.name, f"input {entering}", tuple(drawing.items), drawing.detour, _updates(graph, found))
+    updates = _updates(graph, found, letters)
+    if len(updates) != drawing.layers + len(letters):  # blocks drawn layer by layer: the numbers are not those of x
+        updates = ()
+    items = tuple(drawing.items)
+    return Panel(title, found.name, f"input {entering}", items, drawing.detour, _abridged(updates))
 
 
 def _width_before(parts: Sequence[Part]) -> int:
@@ -144,10 +153,14 @@ def _width_before(parts: Sequence[Part]) -> int:
 
 
 class _Drawing:
-    """The items of a stage, part by part; `segments` are those of the map that the next layer reads."""
+    """The items of a stage, part by part; `segments` are those of the map that the next layer reads.
 
-    def __init__(self, entering: int) -> None:
-        self.entering = entering
+    Maps are called as their gradients are in the weight updates: x_0 enters the stage, x_k leaves its layer k.
+    """
+
+    def __init__(self, entering: int, letters: Sequence[str]) -> None:
+        self.entering, self.letters = entering, letters
+        self.layers = 0  # with weights and a number, so far
         self.items: list[Item] = []
         self.detour: Detour | None = None
         self.segments: tuple[Segment, ...] = (Segment("x₀", entering, "base"),)
@@ -156,6 +169,11 @@ class _Drawing:
     def _map(self, *segments: Segment) -> None:
         self.segments = segments or self.segments
         self.items.append(Stack(self.segments))
+
+    def _numbered(self, count: int = 1) -> str:
+        """What the output of the next layer is called, or, of the next `count`, that of the last."""
+        self.layers += count
+        return f"x{_lowered(self.layers)}"
 
     def add(self, part: Part) -> None:
         """Draw a part behind what is there."""
@@ -171,7 +189,7 @@ class _Drawing:
                 self._dense(part)
             case Transition(o=o):
                 self.items.append(Layer("Transition", f"1×1, {o}", transition=True))
-                self._map(Segment("x_T", o, "out"))
+                self._map(Segment("x_T" if "T" in self.letters else self._numbered(), o, "out"))
             case OneShotAggregation():
                 self._aggregation(part)
             case CrossStage():
@@ -190,26 +208,26 @@ class _Drawing:
         )  # behind the blocks, as in a control: what the paper calls a transition
         title, detail = "Transition" if leaving else "Conv", f"{kernel}{stride}, {step.out_channels}"
         self.items.append(Layer(title, detail, transition=leaving))
-        if leaving:
-            self._map(Segment("x_U" if self.segments[-1].label == "x_T" else "x_T", step.out_channels, "out"))
-        else:
-            self._map(Segment("x₀", step.out_channels, "base"))
+        self._map(Segment(self._numbered(), step.out_channels, "out" if leaving else "base"))
 
     def _blocks(self, block: Block, count: int, *, entry: bool = False) -> None:
         done = sum(isinstance(item, Layer) and item.title.startswith("Block") for item in self.items)
+        before = self.layers
         for number in _chosen(count):
             if number is None:
                 self.items.append(Gap("…"))
                 continue
+            label = self._numbered(before + number - self.layers)
             title = f"Block {done + number}"
             self.items.append(Layer(title, f"{block.template}, {block.u}", residual=block.shortcut != "none"))
             role: Role = "part" if any(s.role == "part" for s in self.segments) and not entry else "made"
-            self._map(Segment(f"x{_lowered(done + number)}", block.o, role))
+            self._map(Segment(label, block.o, role))
 
     def _dense(self, part: DenseLayers) -> None:
         held = self.segments
         detail = f"1×1, {part.u} · 3×3, {part.d}" if part.u else f"3×3, {part.d}"
         grown: list[Segment] = []
+        before = self.layers
         for number in _chosen(part.m):
             if number is None:
                 self.items.append(Gap("…"))
@@ -217,40 +235,41 @@ class _Drawing:
             left_out = number - 1 - len(grown)
             if left_out > 0:
                 grown.append(Segment(f"{left_out} more", left_out * part.d, "made"))
-                grown += [Segment("", 0, "made")] * (left_out - 1)
-            grown.append(Segment(f"x{_lowered(number)}", part.d, "made"))
+            grown.append(Segment(self._numbered(before + number - self.layers), part.d, "made"))
             self.items.append(Layer(f"Dense layer {number}", detail))
-            self._map(*held, *(segment for segment in grown if segment.channels))
+            self._map(*held, *grown)
 
     def _aggregation(self, part: OneShotAggregation) -> None:
         held = self.segments
         made: list[Segment] = []
         for number in range(1, part.m + 1):
             self.items.append(Layer(f"Conv {number}", f"3×3, {part.d}"))
-            made.append(Segment(f"x{_lowered(number)}", part.d, "made"))
+            made.append(Segment(self._numbered(), part.d, "made"))
             self._map(made[-1])
         self.items.append(Gap("all"))
         self._map(*held, *made)
         self.items.append(Layer("Aggregation", f"1×1, {part.o}", transition=True))
-        self._map(Segment("x_A", part.o, "out"))
+        self._map(Segment(self._numbered(), part.o, "out"))
 
     def _cross(self, part: CrossStage) -> None:
         """The two parts, the blocks on the second, and where they meet (equations 3 and 4 of the paper)."""
-        bypass, inner = Segment("x₀′", part.b, "bypass"), Segment("x₀″", part.p, "part")
         layers: tuple[Layer, ...] = ()
-        if part.entry == "slice":
-            self.items.pop()
-            self._map(bypass, inner)
-            start = len(self.items) - 1
-        elif part.entry == "merged":
-            self.items.append(Layer("Split", f"1×1, {part.b + part.p}"))
-            self._map(bypass, inner)
-            start = len(self.items) - 1
-        else:
+        if part.entry == "two":
             start = len(self.items) - 1
             layers = (Layer("Part 1", f"1×1, {part.b}"),)
             self.items.append(Layer("Part 2", f"1×1, {part.p}"))
+            bypass, inner = Segment(self._numbered(), part.b, "bypass"), Segment(self._numbered(), part.p, "part")
             self._map(inner)
+        else:
+            if part.entry == "slice":
+                self.items.pop()
+                whole = self.segments[-1].label
+            else:
+                self.items.append(Layer("Split", f"1×1, {part.b + part.p}"))
+                whole = self._numbered()
+            bypass, inner = Segment(f"{whole}′", part.b, "bypass"), Segment(f"{whole}″", part.p, "part")
+            self._map(bypass, inner)
+            start = len(self.items) - 1
         self.segments = (inner,)
         self.add(part.body)
         if part.t is not None:
@@ -277,7 +296,7 @@ def _lowered(number: int) -> str:
     return str(number).translate(_SUBSCRIPTS)
 
 
-def _updates(graph: ModelGraph, stage: StagePlan) -> tuple[str, ...]:
+def _updates(graph: ModelGraph, stage: StagePlan, letters: Sequence[str]) -> tuple[str, ...]:
     """The weight updates of the stage, a block a unit; none where its blocks do not run one after the other."""
     parts = seen(boxes(graph), "stage", Wiring(graph))
     unit_at = {
@@ -296,10 +315,34 @@ def _updates(graph: ModelGraph, stage: StagePlan) -> tuple[str, ...]:
     scope = [n for n, layer in enumerate(flow.layers) if stage.holds(graph.ops[ops[layer.name]].module)]
     if not scope:
         return ()
-    lines = [update.text() for update in weight_updates(flow, scope, transition_letters(stage)).updates]
-    if len(lines) <= _EQUATIONS_SHOWN:
-        return tuple(lines)
-    return (*lines[:3], "⋮", *lines[-3:])
+    return tuple(update.text() for update in weight_updates(flow, scope, letters).updates)
+
+
+def _abridged(lines: tuple[str, ...]) -> tuple[str, ...]:
+    return lines if len(lines) <= _EQUATIONS_SHOWN else (*lines[:3], "⋮", *lines[-3:])
+
+
+def schematic_from_json(data: Mapping[str, Any]) -> Schematic:
+    """Inverse of `schematic_to_json`.
+
+    Raises:
+        UsageError: the data is no schematic, or a field is missing, unknown or of the wrong type.
+    """
+    body = {key: value for key, value in data.items() if key not in ("schema", "kind")}
+    try:
+        return _converter().structure(body, Schematic)
+    except Exception as error:  # cattrs raises groups of whatever each field raised
+        raise UsageError("this is no schematic") from error
+
+
+@cache
+def _converter() -> JsonConverter:
+    from cattrs.preconf.json import make_converter
+    from cattrs.strategies import configure_tagged_union
+
+    converter = make_converter(forbid_extra_keys=True)
+    configure_tagged_union(Item, converter, tag_name="item", tag_generator=lambda kind: kind.__name__.lower())
+    return converter
 
 
 def schematic_to_json(schematic: Schematic) -> dict[str, Any]:

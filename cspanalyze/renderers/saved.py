@@ -20,7 +20,7 @@ from cspanalyze.renderers.registry import renderer_of
 from cspanalyze.results import Comparison, Networks, Publication, Report, StageChanges, StageListing
 from cspanalyze.saved import Saved, named
 
-Showable = Saved | Schematic | StageEquations | GradientRecord | GradientRecords | StageChanges | StageListing
+Showable = Saved | StageEquations | GradientRecord | GradientRecords | StageChanges | StageListing
 
 
 def render_saved(saved: Showable, format: str, style: Style, layout: Layout = PLAIN) -> str | bytes:
@@ -116,21 +116,21 @@ def _diagram(diagram: Diagram, format: str, style: Style) -> str | bytes:
     return render_page(page) if format == "html" else render_fragment(page)
 
 
-def _schematic(schematic: Schematic, format: str, style: Style) -> str:
+def _schematic(schematic: Schematic, format: str, style: Style) -> str | bytes:
     """The picture; as text its weight updates."""
     from cspanalyze.diagrams.schematic import schematic_to_json
     from cspanalyze.renderers.html import Drawing, Page, Section, render_fragment, render_page
-    from cspanalyze.renderers.pictures.schematic import render_schematic
+    from cspanalyze.renderers.pictures.schematic import render_schematic_as
 
     if format == "json":
         return json.dumps(schematic_to_json(schematic), indent=2, ensure_ascii=False) + "\n"
-    svg = render_schematic(schematic)
-    if format == "svg":
-        return svg
+    if format in ("svg", "png", "pdf"):
+        return render_schematic_as(schematic, format)
     if format in ("table", "markdown", "latex"):
         lines = [line for each in schematic.panels for line in (f"{each.title}, {each.subtitle}", *each.updates)]
         return render_document(Document(schematic.title, (), tuple(lines)), format, style)
     if format not in ("html", FRAGMENT):
-        raise UsageError(f"a schematic is a picture: it is written as svg, html or json, not as {format}")
+        raise UsageError(f"a schematic is a picture: it is written as svg, png, pdf, html or json, not as {format}")
+    svg = str(render_schematic_as(schematic, "svg"))
     page = Page(schematic.title, (), (Section("", drawings=(Drawing(schematic.title, svg),)),))
     return render_page(page) if format == "html" else render_fragment(page)

@@ -329,3 +329,10 @@ def test_measured_gradients_are_drawn_and_shown_again(run: Any, folder: Any) -> 
     refused = run("plot", "measured.json")
     assert (refused.code, "--kind similarity" in refused.err) == (2, True)
     assert "FILE.json" in run("plot", "resnet18", "--kind", "similarity").err
+
+
+def test_a_map_of_nothing_is_not_drawn(run: Any) -> None:
+    small = ("--input", "2x3x32x32", "--draws", "1")
+    assert run("gradients", "resnet18", "--measured", *small, "-o", "measured.json").code == 0
+    refused = run("plot", "measured.json", "--kind", "similarity", "-o", "map.html")
+    assert (refused.code, "similarity needs at least 4 samples, and the batch has 2" in refused.err) == (2, True)

@@ -104,7 +104,7 @@ def test_what_cannot_be_drawn_is_refused(run: Any, folder: Path, arguments: list
 def test_without_kaleido_or_browser_one_sentence_says_so(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from cspanalyze.renderers.plots import static
 
-    monkeypatch.setattr(static, "_browser", lambda: None)
+    monkeypatch.setattr(static, "browser", lambda: None)
     outcome = run("plot", "resnet18", "-o", "x.png")
     assert outcome.code == 2
     assert outcome.err == (

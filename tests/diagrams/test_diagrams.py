@@ -182,6 +182,14 @@ def test_difference_accounts_for_every_node(graph_of, twin_of, name) -> None:
     assert both.totals[0].before == base.totals[0].value
 
 
+def test_every_node_of_a_difference_stands_in_a_frame_of_the_picture(graph_of) -> None:
+    # The stem of ResNet is a frame of two nodes, that of ConvNeXt one node: what is removed keeps its frame.
+    both = difference(diagram(graph_of("resnet50")), diagram(graph_of("timm:convnext_tiny")))
+    frames = {frame.id: frame for frame in both.frames}
+    assert {node.frame for node in both.nodes} | {frame.frame for frame in both.frames} <= {*frames, ""}
+    assert [frames[node.frame].title for node in both.nodes if node.name == "conv1"] == ["stem"]
+
+
 def test_side_by_side_aligns_stages(graph_of, twin_of) -> None:
     both = side_by_side(diagram(graph_of("resnet50")), diagram(twin_of("resnet50")))
     rows = dict(both.rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import resource
 from collections.abc import Iterator
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -112,8 +113,23 @@ def test_text_can_be_read_on_every_fill(palette) -> None:
     fills = [paint.fill for paint in (*palette.kinds.values(), *palette.states.values())]
     fills += [mixed(palette.scale, n / 20) for n in range(21)]
     for fill in fills:
-        light, dark = sorted((luminance(fill), luminance(palette.text_on(fill)[0])), reverse=True)
-        assert (light + 0.05) / (dark + 0.05) >= 4.5, fill  # WCAG 2.1, level AA
+        for ink in palette.text_on(fill):
+            light, dark = sorted((luminance(fill), luminance(ink)), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (fill, ink)  # WCAG 2.1, level AA
+
+
+def test_a_legend_has_no_two_entries_that_look_alike(graph_of) -> None:
+    drawn = replace(diagram(graph_of("resnet18"), "op"), notes=())
+    legend = render_dot(drawn, Look()).partition("label=<")[2].partition("\n")[0]
+    swatches = re.findall(r'COLOR="(#\w+)"[^>]*>■', legend)
+    assert len(swatches) == len(set(swatches)) >= 4
+    assert "norm, activation, other" in legend
+
+
+def test_names_are_whole_where_frames_are_not_drawn(graph_of) -> None:
+    drawn = diagram(graph_of("resnet18"), "layer")
+    assert ">layer1.0.conv1<" in render_dot(drawn, Look(quick=True))
+    assert ">layer1.0.conv1<" not in render_dot(drawn, Look())
 
 
 @pytest.mark.parametrize(("name", "level"), [("resnet50", "stage"), ("resnet18", "layer"), ("vovnet39", "block")])

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from cspanalyze.diagrams.schematic import Stack, schematic_to_json, stage_panel
+from cspanalyze.diagrams.schematic import Stack, schematic_from_json, schematic_to_json, stage_panel
 from cspanalyze.errors import UsageError
 from cspanalyze.pipeline import Csp
 from cspanalyze.pipeline.drawing import sketch
@@ -65,6 +65,25 @@ def test_weight_updates(twin_of, fusion, last) -> None:
     assert updates[-1] == last
 
 
+@pytest.mark.parametrize("name", ["resnet50", "darknet53", "densenet121", "cspresnet50"])
+@pytest.mark.parametrize("fusion", ["csp", "first", "last"])
+def test_maps_are_called_as_the_weight_updates_call_their_gradients(name, fusion) -> None:
+    # The names of the maps come from the plan, those of weights and gradients from the trace.
+    twin = {} if name.startswith("csp") else {"csp": Csp(fusion=fusion, control=True)}
+    for panel in sketch(name, "2", **twin).panels:
+        labels = {part.label for item in panel.items if isinstance(item, Stack) for part in item.segments}
+        made = {label.strip("x′″") for label in labels if "more" not in label} - {"₀"}
+        weights = [found[1] for line in panel.updates if (found := re.search(r"f\(w([^,]*)", line))]
+        if "⋮" in panel.updates:
+            assert made >= {*weights[:2], *weights[-2:]}
+        else:
+            assert made == set(weights)
+
+
+def test_updates_are_left_out_where_a_block_is_drawn_layer_by_layer(graph_of) -> None:
+    assert stage_panel(graph_of("timm:vovnet39a"), "1", "").updates == ()
+
+
 def test_svg_and_json() -> None:
     drawn = sketch("densenet121", "1", csp=Csp(), every_fusion=True)
     assert len(drawn.panels) == 4
@@ -75,6 +94,9 @@ def test_svg_and_json() -> None:
             assert text in said
     data = json.loads(json.dumps(schematic_to_json(drawn)))
     assert [item["item"] for item in data["panels"][0]["items"]][:3] == ["stack", "layer", "stack"]
+    assert schematic_from_json(data) == drawn
+    with pytest.raises(UsageError, match="no schematic"):
+        schematic_from_json({**data, "panels": [{"items": 3}]})
 
 
 def test_stages_that_cannot_be_drawn(graph_of) -> None:
@@ -84,11 +106,17 @@ def test_stages_that_cannot_be_drawn(graph_of) -> None:
         stage_panel(graph_of("timm:vit_tiny_patch16_224"), "1", "")
 
 
+def test_equations_stand_below_each_other_and_every_tall_segment_says_something() -> None:
+    svg = render_schematic(sketch("densenet121", "1", csp=Csp(), every_fusion=True))
+    assert len(set(re.findall(r'<text x="([\d.]+)"[^>]*font-style="italic"', svg))) == 1
+    assert ">⋮</text>" in svg
+
+
 def test_behind_the_blocks_of_a_control_come_transitions() -> None:
     control = sketch("densenet121", "1", csp=Csp(control=True)).panels[-1]
     assert control.detour is None
     ends = [item.segments[0].label for item in control.items[-6:] if isinstance(item, Stack)]
-    assert ends == ["x_T", "x_U", "x_U"]  # equation 4: transition, transition, and the pooled map
+    assert ends == ["x₇", "x₈", "x₈"]  # behind six layers: transition, transition, and the pooled map
     assert [item.title for item in control.items if getattr(item, "transition", False)] == ["Transition"] * 2
 
 

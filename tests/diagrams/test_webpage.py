@@ -120,7 +120,7 @@ def test_open_close_search_colour_and_compare(page, tmp_path) -> None:
     colour.dispatchEvent(new Event("change"));
     result.colours.push(fills());
   }
-  result.legend = document.getElementById("legend0").textContent;
+  result.legends = [0, 1].map((pane) => document.getElementById(`legend${pane}`).textContent);
   const search = document.getElementById("search");
   search.value = "layer4.1.conv2";
   search.dispatchEvent(new Event("input"));
@@ -148,7 +148,8 @@ def test_open_close_search_colour_and_compare(page, tmp_path) -> None:
     assert result["inStep"] == [True, True]
     assert "stage3" in result["selected"]
     assert len(set(result["colours"])) == 7
-    assert result["legend"].startswith("gradient reuse")
+    assert result["legends"][0].startswith("gradient reuse")
+    assert len(set(result["legends"])) == 1  # a colour is the same amount in both panes
     assert "1 found" in result["status"]
     assert "layer4.1.conv2" in result["found"]
     assert result["marked"] >= 1

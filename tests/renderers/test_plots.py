@@ -13,7 +13,8 @@ from cspanalyze.errors import UsageError
 from cspanalyze.hardware import Profile
 from cspanalyze.renderers import Style
 from cspanalyze.renderers.barchart import render_bars
-from cspanalyze.renderers.plots import plot_page
+from cspanalyze.renderers.html import Page, Section, render_page
+from cspanalyze.renderers.plots import embedded, plot_page
 from cspanalyze.renderers.plots.bars import bars
 from cspanalyze.renderers.plots.depth import depth
 from cspanalyze.renderers.plots.kinds import capacity_plot, pareto_plot, roofline_plot
@@ -107,6 +108,19 @@ def test_rows_of_a_sweep_without_a_figure_are_left_out() -> None:
         pareto_plot(rows[1:2], "macs", "cio")
 
 
+def test_designs_are_told_apart_in_the_names_on_a_front() -> None:
+    base = {"model": "resnet18", "variant": "base", "macs": "20", "cio": "10"}
+    twin = {**base, "variant": "CSP", "preset": "paper", "fusion": "last", "inner": "keep", "gamma": "0.5", "macs": "9"}
+    assert pareto_plot([base, twin], "macs", "cio").data[1].text == ("CSP paper last 0.5",)
+    both = pareto_plot([base, {**twin, "model": "resnet34"}], "macs", "cio")
+    assert both.data[1].text == ("resnet34 CSP paper last 0.5",)
+    # 9 and 20 are within half a decade: 10 and 20 alone would be few ticks.
+    assert [both.layout.xaxis.dtick, pareto_plot([base, {**base, "macs": "90"}], "macs", "cio").layout.xaxis.dtick] == [
+        "D1",
+        "D2",
+    ]
+
+
 def test_a_layer_under_the_roof_is_as_fast_as_memory_or_arithmetic_lets_it(base: Report) -> None:
     """Peak 100 FLOP/s, 10 B/s: the ridge is at 10 FLOP/B. 2 x 20 MACs on 6 + 2 bytes: 5 FLOP/B, at 5 x 10 = 50 FLOP/s.
     2 x 300 on 20: 30 FLOP/B, at 100. What moves bytes without MACs is no point."""
@@ -169,6 +183,25 @@ def test_a_browser_draws_the_plot_without_a_network(comparison: Comparison, tmp_
     found = visit(page, tmp_path, "return [document.querySelectorAll('.bars .point').length, Plotly.version];")
     assert found.console == []
     assert found.found[0] == 6  # three groups, two networks
+
+
+@needs_browser
+def test_a_title_is_broken_where_the_page_is_narrow(comparison: Comparison, tmp_path: Path) -> None:
+    drawn = bars(comparison, "macs")
+    drawn.layout.title.text = "one two three four five six seven eight nine ten"
+    found = visit(
+        render_page(Page("A page", (), (Section("", plots=(embedded(drawn, ""),)),))),
+        tmp_path,
+        """
+  const lines = () => document.querySelectorAll(".gtitle tspan").length;
+  const wide = lines();
+  document.querySelector(".plot").style.width = "340px";
+  document.querySelector("#theme").click();
+  return [wide, lines()];
+""",
+    )
+    assert found.console == []
+    assert found.found == [0, 2]  # 48 signs; a phone shows 340 - 90 pixels of 9 each
 
 
 def test_layers_of_two_networks_are_two_lists_of_the_largest(base: Report) -> None:

@@ -15,7 +15,7 @@ EXAMPLES = (
     ("a saved run as a page, without torch", "cspanalyze render run.json -o run.html"),
     ("the same as a table of LaTeX", "cspanalyze render run.json --latex"),
 )
-_FILE_HELP = "What a command wrote as JSON (-o FILE.json): a run, a report, a diagram, gradients."
+_FILE_HELP = "What a command wrote as JSON (-o FILE.json): a run, a report, a diagram, a schematic, gradients."
 
 
 @dataclass(frozen=True)

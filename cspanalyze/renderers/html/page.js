@@ -91,8 +91,23 @@
   function paint(theme) {
     root.dataset.theme = theme;
     for (const { place, figure } of plots) {
-      Plotly.react(place, figure.data, { ...figure.layout, template: looks[theme] }, { responsive: true, displayModeBar: false });
+      const layout = { ...titleFitted(figure.layout, place.clientWidth), template: looks[theme] };
+      Plotly.react(place, figure.data, layout, { responsive: true, displayModeBar: false });
     }
+  }
+
+  /* A title that is wider than its plot is broken, with room for its lines, as in pictures of plots. */
+  function titleFitted(layout, width) {
+    const text = layout.title?.text ?? "", before = text.split("<br>").length;
+    const most = Math.max(24, Math.floor((width - 90) / 9)), lines = [""];
+    for (const word of text.replaceAll("<br>", " ").split(" ")) {
+      const longer = `${lines.at(-1)} ${word}`.trim();
+      if (lines.at(-1) && longer.length > most) lines.push(word);
+      else lines[lines.length - 1] = longer;
+    }
+    if (lines.length <= before) return layout;
+    const top = (layout.margin?.t ?? 84) + 21 * (lines.length - before);
+    return { ...layout, title: { ...layout.title, text: lines.join("<br>"), pad: { t: 22 } }, margin: { ...layout.margin, t: top } };
   }
 
   document.getElementById("theme").addEventListener("click", () => paint(root.dataset.theme === "dark" ? "light" : "dark"));

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from cspanalyze.diagrams.record import Diagram, Frame, Node, State
 from cspanalyze.renderers.pictures.look import LABEL_SPARE, Look
-from cspanalyze.renderers.pictures.palette import FAMILY, FAMILY_WORDS, PALETTES, STATE_WORDS, Paint
+from cspanalyze.renderers.pictures.palette import FAMILY, FAMILY_WORDS, PALETTES, STATE_WORDS
 from cspanalyze.renderers.pictures.tags import font, row, shortened, spelled, table
 from cspanalyze.renderers.pictures.wording import (
     IN_BYTES,
@@ -95,7 +95,9 @@ class Captions:
         return cost_line(part.figures, by, whole_of(self.diagram, part, by) if by else None)
 
     def _name(self, part: Node | Frame) -> str:
-        """Its name without that of the frame around."""
+        """Its name without that of the frame around, where that is drawn."""
+        if self.look.quick:
+            return part.name
         for frame in self.diagram.frames:
             if frame.id == part.frame:
                 for around in (frame.name, frame.id):
@@ -126,11 +128,13 @@ class Captions:
         if reuse:
             note = "weight updates that the same gradient enters, mean over channels"
             yield f"{font('<B>×M</B>', 10, self.palette.heat(0.7))}{self._said(note)}"
+        if any(part.highlighted for part in self.diagram.parts):
+            yield f"{font('□', 11, self.palette.highlight)}{self._said('highlighted')}"
 
     def _swatches(self) -> Iterator[str]:
         states: list[State] = [s for s in STATE_WORDS if any(node.state == s for node in self.diagram.nodes)]
         if states:
-            yield from (self._swatch(self.palette.states[state], STATE_WORDS[state]) for state in states)
+            yield from (self._swatch(self.palette.states[state].line, STATE_WORDS[state]) for state in states)
             return
         if self.scale is not None:
             bar = "".join(font("█", 9, self.palette.amount(n / 8).fill) for n in range(9))
@@ -140,12 +144,14 @@ class Captions:
             yield f"{self._said(f'{METRIC_WORDS[self.scale.metric]}  {low:.0f}')}{bar}{self._said(end)}"
             return
         families = {FAMILY.get(node.kind, "other") for node in self.diagram.nodes}
+        said: dict[str, list[str]] = {}  # families of one colour share an entry
         for family, words in FAMILY_WORDS.items():
             if family in families and family != "end":
-                yield self._swatch(self.palette.kinds[family], words)
+                said.setdefault(self.palette.kinds[family].line, []).append(words)
+        yield from (self._swatch(line, ", ".join(words)) for line, words in said.items())
 
-    def _swatch(self, paint: Paint, words: str) -> str:
-        return f"{font('■', 11, paint.line)}{self._said(words)}"
+    def _swatch(self, colour: str, words: str) -> str:
+        return f"{font('■', 11, colour)}{self._said(words)}"
 
     def _said(self, words: str) -> str:
         return font(f" {spelled(words)} ", 9.5, self.palette.faint)

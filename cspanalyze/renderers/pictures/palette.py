@@ -56,10 +56,13 @@ class Palette:
         return mixed(self.warm, share)
 
     def text_on(self, fill: str) -> tuple[str, str]:
-        """Ink and faint ink that can be read on a fill."""
-        # Of near-black and white the one with more contrast (relative luminance of WCAG 2.1).
-        dark = luminance(fill) < 0.183
-        return ("#ffffff", "#e3eaf1") if dark else ("#040608", "#323d48")
+        """Ink and faint ink that can be read on a fill; on middling fills both are the same."""
+        # Of near-black and white the one with more contrast (relative luminance of WCAG 2.1), and grey where that has
+        # a contrast of 4.5 too.
+        bright = luminance(fill)
+        if bright < 0.183:
+            return "#ffffff", "#e3eaf1" if bright < 0.14 else "#ffffff"
+        return "#040608", "#323d48" if bright > 0.39 else "#040608"
 
 
 FAMILY: Mapping[Kind, str] = {

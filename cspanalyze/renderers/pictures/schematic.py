@@ -24,12 +24,13 @@ def render_schematic(schematic: Schematic, theme: Theme = "light") -> str:
     scale = _Scale(max(_channels(panel) for panel in schematic.panels))
     palette = PALETTES[theme]
     drawings = [_Panel(panel, palette, scale) for panel in schematic.panels]
-    width = max([2 * _MARGIN + drawing.width for drawing in drawings] + [_MARGIN * 2 + 11 * len(schematic.title)])
+    column = 40 + max(drawing.flow_width for drawing in drawings)  # all equations stand below each other
+    width = 2 * _MARGIN + max(11.0 * len(schematic.title), *(drawing.width(column) for drawing in drawings))
     body: list[str] = [_text(_MARGIN, 42, schematic.title, 20, palette.ink, weight="bold")]
     top = 62.0
     for drawing in drawings:
         rule = f'<path d="M0 0H{width - 2 * _MARGIN:.0f}" stroke="{palette.frame_line}"/>'
-        body += [f'<g transform="translate({_MARGIN} {top:.1f})">', rule, *drawing.lines(), "</g>"]
+        body += [f'<g transform="translate({_MARGIN} {top:.1f})">', rule, *drawing.lines(column), "</g>"]
         top += drawing.height + 26
     body += _legend(schematic, palette, top)
     height = top + 24
@@ -99,10 +100,15 @@ class _Panel:
             x += wide + _SPACE
         self.equations = max((5.9 * len(line) for line in panel.updates), default=0)
         self.flow_width = x - _SPACE
-        self.width = max(self.flow_width + (40 + self.equations if panel.updates else 0), 7 * len(panel.title) + 200)
         self.height = max(self.bottom + 30, 58 + 17 * len(panel.updates))
 
-    def lines(self) -> Iterator[str]:
+    def width(self, column: float) -> float:
+        """Of all of it, with the equations at `column`."""
+        return max(
+            column + self.equations if self.panel.updates else self.flow_width, 7.0 * len(self.panel.title) + 200
+        )
+
+    def lines(self, column: float) -> Iterator[str]:
         palette = self.palette
         title, subtitle = (escape(text) for text in (self.panel.title, self.panel.subtitle))
         yield (
@@ -121,7 +127,7 @@ class _Panel:
         if self.panel.detour is not None:
             yield from self._way_round(self.panel.detour)
         for number, line in enumerate(self.panel.updates):
-            yield _text(self.flow_width + 40, 58 + 17 * number, line, 12, palette.ink, style="italic")
+            yield _text(column, 58 + 17 * number, line, 12, palette.ink, style="italic")
 
     def _arrows(self) -> Iterator[str]:
         y = self.middle
@@ -164,25 +170,26 @@ class _Panel:
         first = self.scale(stack.segments[0])
         return self._top(stack) + first + (self.scale.height(stack) - first) / 2
 
-    def _paint(self, role: Role, number: int) -> Paint:
+    def _paint(self, role: Role, dark: bool) -> Paint:
         kinds = self.palette.kinds
         if role == "bypass":
             return Paint(kinds["slice"].fill, self.palette.bypass)
         if role == "made":
-            return Paint(self.palette.amount(0.25 + 0.35 * (number % 2)).fill, kinds["block"].line)
+            return _made(self.palette, dark)
         return {"base": kinds["light"], "part": kinds["layer"], "out": kinds["sum"]}[role]
 
     def _bar(self, stack: Stack, left: float) -> Iterator[str]:
-        y = self._top(stack)
-        for number, segment in enumerate(stack.segments):
-            high, paint = self.scale(segment), self._paint(segment.role, number)
+        y, dark = self._top(stack), False
+        for segment in stack.segments:
+            high, paint = self.scale(segment), self._paint(segment.role, dark)
+            dark = segment.role == "made" and not dark  # neighbours can be told apart
             yield (
                 f'<rect x="{left:.1f}" y="{y:.1f}" width="{_BAR}" height="{high:.1f}" fill="{paint.fill}" '
                 f'stroke="{paint.line}"><title>{escape(segment.label)}: {segment.channels} channels</title></rect>'
             )
-            if high >= 15 and len(segment.label) < 4:
-                ink = self.palette.text_on(paint.fill)[0]
-                yield _text(left + _BAR / 2, y + high / 2 + 4, segment.label, 10.5, ink, anchor="middle")
+            if high >= 15:
+                ink, label = self.palette.text_on(paint.fill)[0], segment.label if len(segment.label) < 5 else "⋮"
+                yield _text(left + _BAR / 2, y + high / 2 + 4, label, 10.5, ink, anchor="middle")
             y += high
         yield _text(left + _BAR / 2, y + 15, str(stack.channels), 11, self.palette.faint, anchor="middle")
 
@@ -234,6 +241,11 @@ class _Panel:
             yield from self._box(layer, out + 24, out + 24 + wide, lane)
 
 
+def _made(palette: Palette, dark: bool) -> Paint:
+    """What layers add to a map: two steps of one hue, in turns."""
+    return Paint(palette.amount(0.6 if dark else 0.25).fill, palette.kinds["block"].line)
+
+
 def _wide(item: Stack | Layer | Gap) -> float:
     if isinstance(item, Stack):
         return _BAR
@@ -249,7 +261,7 @@ def _legend(schematic: Schematic, palette: Palette, y: float) -> Iterator[str]:
         ("base", "stage input", palette.kinds["light"]),
         ("bypass", "part 1, passes by", Paint(palette.kinds["slice"].fill, palette.bypass)),
         ("part", "part 2", palette.kinds["layer"]),
-        ("made", "made by the layers", Paint(palette.amount(0.45).fill, palette.kinds["block"].line)),
+        ("made", "made by the layers", _made(palette, dark=False)),
         ("out", "stage output", palette.kinds["sum"]),
     )
     x = float(_MARGIN)
@@ -257,6 +269,9 @@ def _legend(schematic: Schematic, palette: Palette, y: float) -> Iterator[str]:
         if role in roles:
             place = f'x="{x:.1f}" y="{y - 11:.1f}" width="16" height="12"'
             yield f'<rect {place} fill="{paint.fill}" stroke="{paint.line}"/>'
+            if role == "made":
+                half, other = place.replace('width="16"', 'width="8"'), _made(palette, dark=True)
+                yield f'<rect {half} fill="{other.fill}" stroke="{other.line}"/>'
             yield _text(x + 22, y - 1, text, 11, palette.faint)
             x += 48 + 5.8 * len(text)
     yield _text(x, y - 1, "bar height = channels", 11, palette.faint)

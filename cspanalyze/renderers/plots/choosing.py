@@ -90,6 +90,8 @@ def plotted_of(
     if kind == "similarity":
         if not isinstance(saved, GradientMeasurement):
             raise UsageError(f"{name} holds no measured gradients, which --kind similarity draws")
+        if not any(value is not None for each in saved.networks for row in each.similarity for value in row):
+            raise UsageError(f"{name} holds no similarity of layers: {'; '.join(saved.notes) or 'none was measured'}")
         return Plotted(similarity(saved), SIMILARITY_CAPTION)
     if kind == "gamma":
         if not isinstance(saved, Study):
@@ -99,8 +101,6 @@ def plotted_of(
         if not isinstance(saved, Designs):
             raise UsageError(f"{name} holds no sweep, which a Pareto front is drawn from")
         rows = [dict(zip(DESIGN_FIELDS, texts(row), strict=True)) for row in saved.rows]
-        for row, design in zip(rows, saved.rows, strict=True):
-            row["model"] = design.label
         return Plotted(pareto_plot(rows, *axes), PARETO_CAPTION)
     record = record_of(saved, kind, name)
     remarks = _remarks(saved, kind, name)

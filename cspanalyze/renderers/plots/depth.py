@@ -52,6 +52,7 @@ def depth(record: Record, metric: str = "") -> go.Figure:
             hovertext=texts,
             hoverinfo="text",
             legendgroup=index,
+            cliponaxis=False,
         )
         sums_text = [
             f"up to {plain(label(group))}<br>{figure(total)}" for (group, _), total in zip(costs, sums, strict=True)

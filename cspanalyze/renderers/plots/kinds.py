@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
+from cspanalyze.designs import label_of
 from cspanalyze.errors import UsageError
 from cspanalyze.gradient_flow.record import GradientRecord
 from cspanalyze.hardware import Profile
@@ -162,12 +163,24 @@ def pareto_plot(rows: Sequence[Row], x: str, y: str) -> go.Figure:
     for column in (x, y):
         if column not in rows[0]:
             raise UsageError(f"the file has no column {column!r}: it has {', '.join(rows[0])}")
-    points = [
-        Point(next(iter(row.values())), a, b) for row in rows if (a := _number(row[x])) and (b := _number(row[y]))
-    ]
+    points = [Point(name, a, b) for name, row in zip(_names(rows), rows, strict=True)
+              if (a := _number(row[x])) and (b := _number(row[y]))]  # fmt: skip
     if not points:
         raise UsageError(f"no row of the file has figures above 0 both for {x} and for {y}")
     return pareto(points, title_of(x), title_of(y), f"{title_of(y)} against {title_of(x)}, {len(points)} networks")
+
+
+def _names(rows: Sequence[Row]) -> list[str]:
+    """What each row is called: the network, and of a sweep over designs the design, alone where it is one network."""
+    networks, designs = [next(iter(row.values())) for row in rows], [_design(row) for row in rows]
+    if any(designs) and len(set(networks)) == 1:
+        return designs
+    return [f"{network} {design}".strip() for network, design in zip(networks, designs, strict=True)]
+
+
+def _design(row: Row) -> str:
+    preset = row.get("preset") or row.get("asked", "")
+    return label_of(row.get("variant", ""), preset, *(row.get(name, "") for name in ("fusion", "inner", "gamma")))
 
 
 def _number(text: str) -> int | float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cspanalyze.renderers.figures import figure
 from cspanalyze.renderers.plots.look import cue, plain, titled
@@ -35,6 +35,12 @@ def front(points: Sequence[Point]) -> list[Point]:
     return best
 
 
+def _scaled(values: Sequence[float]) -> dict[str, Any]:
+    """A logarithmic axis: with every digit named inside of half a decade, otherwise 1, 2 and 5."""
+    narrow = max(values) < 10**0.5 * min(values)
+    return {"type": "log", "tickformat": "~s", "minor": {"ticks": ""}, "dtick": "D1" if narrow else "D2"}
+
+
 def pareto(points: Sequence[Point], x_title: str, y_title: str, title: str = "") -> go.Figure:
     """Every network as a point, and a stair through those of which no other has less of both figures."""
     import plotly.graph_objects as go
@@ -60,8 +66,10 @@ def pareto(points: Sequence[Point], x_title: str, y_title: str, title: str = "")
             hovertext=[f"{plain(p.name)}<br>{figure(p.x)}<br>{figure(p.y)}" for p in those],
             hoverinfo="text",
         )
-    axis = {"type": "log", "tickformat": "~s", "minor": {"ticks": ""}, "dtick": "D2"}
-    drawn.update_layout(xaxis={"title": {"text": x_title}, **axis}, yaxis={"title": {"text": y_title}, **axis})
+    drawn.update_layout(
+        xaxis={"title": {"text": x_title}, **_scaled([point.x for point in points])},
+        yaxis={"title": {"text": y_title}, **_scaled([point.y for point in points])},
+    )
     return titled(drawn, title or f"{y_title} against {x_title}", height=560)
 
 
@@ -118,7 +126,11 @@ def roofline(points: Sequence[Point], peak: float, bandwidth: float, title: str 
             ],
         )
     drawn.update_layout(
-        xaxis={"title": {"text": "arithmetic intensity [FLOP/byte]"}, "type": "log", "dtick": 1},
+        xaxis={
+            "title": {"text": "arithmetic intensity [FLOP/byte]; area of a marker: FLOPs of the layer"},
+            "type": "log",
+            "dtick": 1,
+        },
         yaxis={"title": {"text": "attainable [FLOP/s]"}, "type": "log", "tickformat": "~s", "dtick": 1},
     )
     return titled(drawn, title)

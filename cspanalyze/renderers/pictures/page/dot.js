@@ -12,11 +12,15 @@ function mixed(steps, share) {
 }
 function inks(fill) {
   const [r, g, b] = channels(fill).map((part) => part / 255).map((part) => part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b < 0.183 ? ["#ffffff", "#e3eaf1"] : ["#040608", "#323d48"];
+  const bright = 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  if (bright < 0.183) return ["#ffffff", bright < 0.14 ? "#e3eaf1" : "#ffffff"];
+  return ["#040608", bright > 0.39 ? "#323d48" : "#040608"];
 }
 
-function scaleOf(nodes) {
+/* One scale for all panes: the same colour is the same amount in each. */
+function sharedScale() {
   if (!state.colour) return null;
+  const nodes = networks.flatMap((network) => network.shown().nodes);
   const low = state.colour === "gradients" ? 1 : 0;
   return { low, high: Math.max(low, ...nodes.map((node) => node.figures[state.colour] ?? low)) };
 }
@@ -81,7 +85,7 @@ function shownEdges(edges) {
 
 function dotOf(network) {
   const { place, nodes } = network.shown(), colours = palette();
-  const all = edgesOf(network, place), scale = scaleOf(nodes);
+  const all = edgesOf(network, place), scale = sharedScale();
   markBypasses(nodes, all);
   const edges = shownEdges(all), quick = nodes.length > 180 || edges.length > 220;
   network.hidden = all.length - edges.length;

@@ -51,8 +51,9 @@ function mark() {
 }
 
 function legend() {
+  const scale = sharedScale();
   for (const network of networks) {
-    const place = $(`legend${network.number}`), scale = scaleOf(network.shown().nodes);
+    const place = $(`legend${network.number}`);
     place.replaceChildren();
     if (!scale) continue;
     const bar = document.createElement("span");
