@@ -20,7 +20,7 @@ def test_a_diagram_is_shown_as_svg_that_fits_the_page() -> None:
 
 
 def test_a_plot_without_a_browser_is_shown_by_plotly_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(static, "_browser", lambda: None)
+    monkeypatch.setattr(static, "browser", lambda: None)
     shown, _ = DisplayFormatter().format(cspanalyze.plot(cspanalyze.analyze("resnet18", metrics=("macs",))))
     assert shown.keys() == {"application/vnd.plotly.v1+json", "text/plain"}
 
