@@ -8,7 +8,7 @@ from edge_nets import EDGE_NETS, EdgeNet
 from torch import nn
 
 from cspanalyze.cache import CAPACITIES, cache_traffic
-from cspanalyze.cache.memory import Heap
+from cspanalyze.cache.memory import Heap, Memory
 from cspanalyze.cache.model import CacheTraffic
 from cspanalyze.tracing import trace
 
@@ -118,6 +118,15 @@ def test_memory_is_used_again_by_best_fit() -> None:
     assert heap.take(9_000) == last + 2_048  # gaps side by side are not joined
     heap.give(last + 2_048, 9_000)
     assert heap.take(20_000) == last + 2_048  # but the last one is the end again
+
+
+def test_a_library_keeps_its_buffer_until_it_needs_a_larger_one() -> None:
+    memory = Memory(trace(nn.ReLU(), torch.empty(1, 8)), 1024)
+    small = memory.library("buffer", 3_000)
+    assert list(memory.library("buffer", 2_000)) == list(small[:2])
+    large = memory.library("buffer", 9_000)
+    assert len(large) == 9
+    assert list(memory.library("buffer", 3_000)) == list(large[:3])
 
 
 def test_weights_never_lie_where_something_was_freed() -> None:

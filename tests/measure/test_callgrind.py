@@ -11,6 +11,7 @@ import pytest
 from cspanalyze.measure import callgrind
 from cspanalyze.measure.callgrind import Fills, SimulationError
 from cspanalyze.measure.client_requests import running_on_valgrind
+from cspanalyze.steps import Step, listening
 
 # Shortened from a dump of valgrind 3.19; trailing zeros are left out by callgrind itself.
 DUMP = """# callgrind format
@@ -59,6 +60,35 @@ def test_without_valgrind_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(("capacity", "simulated"), [(1, 1 << 17), (524_288, 524_288), (41_943_040, 33_554_432)])
 def test_capacities_are_powers_of_two(capacity: int, simulated: int) -> None:
     assert callgrind.rounded(capacity) == simulated
+
+
+def in_place_of_valgrind(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    program = folder / "bin" / "valgrind"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="valgrind is asked for on x86-64 only")
+def test_a_run_is_followed_dump_by_dump(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = f"cd {tmp_path}; echo $@ > arguments; echo flood >&2; touch counts.1; printf 4 > expected; sleep 1.2"
+    in_place_of_valgrind(tmp_path, monkeypatch, script)
+    told: list[Step] = []
+    with listening(told.append):
+        callgrind.run("a.module", ["an argument"], tmp_path, 1 << 18, 1 << 20)
+    assert set(told) == {Step("simulating", 1, 4)}
+    words = (tmp_path / "arguments").read_text().split()
+    caches = {word for word in words if word.startswith(("--I1=", "--D1=", "--LL="))}
+    assert caches == {"--I1=16777216,16,64", "--D1=262144,16,64", "--LL=1048576,16,64"}
+    assert words[-4:] == ["-m", "a.module", "an", "argument"]
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="valgrind is asked for on x86-64 only")
+def test_a_run_that_fails_says_its_last_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_place_of_valgrind(tmp_path, monkeypatch, "echo no such network >&2; echo ==7== bye >&2; exit 2")
+    with pytest.raises(SimulationError, match=r"the run under valgrind failed: no such network$"):
+        callgrind.run("a.module", [], tmp_path, 1 << 18, 1 << 20)
 
 
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the instructions are those of x86-64")
