@@ -38,6 +38,7 @@ def render_designs(designs: Designs, format: str, style: Style) -> str:
     wording = ", ".join(_TITLES.get(name) or HEADINGS[name].title for name in objectives)
     remarks = [
         f"front = no other design of the network is as good in all of {wording} and better in one; less is better",
+        "accuracy is not measured: figures that all fall with gamma put the largest gamma alone on the front",
         "design = preset, fusion, scale if inner widths shrink too, gamma = share of channels that bypass the blocks",
         "gamma effective = after rounding, mean over the partial stages; control = the same transitions, no split",
         "D_c = share of gradient terms that repeat another, by channels, from structure alone (1 - U_c/T_c)",

@@ -111,6 +111,7 @@ def test_a_table(run: Run) -> None:
     assert outcome.code == 0
     assert "paper last 0.5" in outcome.out
     assert outcome.out.count("✓") == 1  # last at gamma 0.5 is better in all three than resnet18 itself
+    assert "accuracy is not measured" in outcome.out
     assert outcome.err.endswith("2 designs: 2 counted, 0 failed\n")
 
 

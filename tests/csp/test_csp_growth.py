@@ -108,3 +108,21 @@ def test_rdnet() -> None:
     assert [stage.path for stage in stages] == [f"dense_stages.{at}" for at in range(7)]
     assert [stage.channels for stage in stages] == [64, 128, 216, 296, 336, 360, 368]
     assert not any(change.skipped for change in to_csp(network.model, *network.args).changes)
+
+
+class Uneven(nn.Module):
+    """Adds 8 channels, then 16: joined, but not by a dense block."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(32, 8, 3, padding=1), nn.Conv2d(40, 16, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.cat((x, self.first(x)), 1)
+        return torch.cat((x, self.second(x)), 1)
+
+
+def test_new_parts_of_different_widths_are_no_dense_block() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 32, 3), Uneven())
+    with pytest.raises(CspError, match=r"no staged .* 1 \(Uneven\) makes 56x10x10 of 32x10x10"):
+        to_csp(model, torch.empty(1, 3, 12, 12, device="meta"))
