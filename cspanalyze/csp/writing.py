@@ -97,7 +97,7 @@ class _Writer:
             if not isinstance(child, nn.Identity) and (self._is_called(_join(path, name)) or list(child.parameters())):
                 made.init.append(f"self.{name} = {self._construct(_join(path, name), made, name)}")
         if not path:
-            made.init += self._sharing()
+            made.init += [*self._sharing(), *self._frozen("")]
         self._forward(path, made)
         return made
 
@@ -111,6 +111,21 @@ class _Writer:
             shared = names.setdefault(id(tensor), name)
             if shared != name and name.rpartition(".")[0] in self._modules:  # else it is a layer that is shared
                 yield f"{_reference(name)} = {_reference(shared)}"
+
+    def _frozen(self, path: str) -> Iterator[str]:
+        """A statement for every module, or weight of a module in training, that is not to be trained."""
+        module = self._modules[path]
+        weights = list(module.parameters())
+        if all(weight.requires_grad for weight in weights):
+            return
+        if not any(weight.requires_grad for weight in weights):
+            yield f"{_reference(path) if path else 'self'}.requires_grad_(False)"
+            return
+        for name, weight in module.named_parameters(recurse=False):
+            if not weight.requires_grad:
+                yield f"{_reference(_join(path, name))}.requires_grad_(False)"
+        for name, _ in module.named_children():
+            yield from self._frozen(_join(path, name))
 
     def _start(self, made: Made, tensor: Tensor, name: str, path: str) -> str:
         """What a tensor of a module's own holds before training: its constant, or small numbers drawn anew.

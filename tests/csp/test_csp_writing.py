@@ -192,3 +192,13 @@ def test_source_says_if_the_network_does_more_in_training(by_call: bool) -> None
 
     docstring = ast.get_docstring(ast.parse(twin_file(Dropping(), ".py", torch.rand(1, 3, 10, 10)))) or ""
     assert ("In training the network draws other random numbers than this" in docstring) == by_call
+
+
+def test_what_is_not_to_be_trained_is_not_in_the_source_either() -> None:
+    model: Any = Nested()
+    model.stem.requires_grad_(False)
+    twin = to_csp(model, torch.rand(1, 3, 10, 10)).model
+    made = _read(twin_file(model, ".py", torch.rand(1, 3, 10, 10)).decode(), "Nested")
+    frozen = {name: parameter.requires_grad for name, parameter in twin.named_parameters()}
+    assert frozen == {name: parameter.requires_grad for name, parameter in made.named_parameters()}
+    assert set(frozen.values()) == {True, False}
