@@ -46,8 +46,9 @@ class _Label:
         if not self.hits(not self.place.right):
             return replace(self.place, right=not self.place.right)
         overhang = max(self.hits(True)) - (self.right - self.text - _MARGIN - _CLEAR)
-        # The frame grows once its label, with what is free beside it, is wider than what the frame holds.
-        wide = self.right - self.left - 2 * _MARGIN + min(_WIDEST, overhang + 2)
+        # The frame grows once its label, with what is free beside it, is wider than what the frame holds: on both
+        # sides, so by twice of what is missing on one.
+        wide = self.right - self.left - 2 * _MARGIN + min(_WIDEST, 2 * overhang + 2)
         return LabelPlace(True, max(self.place.free, wide - 2 * self.text - LABEL_SPARE))
 
 
