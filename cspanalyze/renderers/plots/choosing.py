@@ -120,9 +120,9 @@ def record_of(saved: object, kind: str, name: str = "this record") -> Record:
         UsageError: the record has none.
     """
     if isinstance(saved, tuple):
-        raise UsageError(f"{name} holds gradient records: draw them as kind {', '.join(GRADIENT_PLOTS)}")
+        raise UsageError(f"{name} holds gradient records: draw them with kind {', '.join(GRADIENT_PLOTS)}")
     if isinstance(saved, GradientMeasurement):
-        raise UsageError(f"{name} holds measured gradients: draw them as kind similarity")
+        raise UsageError(f"{name} holds measured gradients: draw them with kind similarity")
     if isinstance(saved, Study):
         return alone_or_compared(saved.stages if kind in ("bars", "gamma", "capacity") else saved.modules)
     if not isinstance(saved, Report | Comparison):
