@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from cspanalyze.designs import FRONT, DesignRow, Designs, with_front
 from cspanalyze.diagrams.drawing import DRAWN
-from cspanalyze.errors import UsageError
+from cspanalyze.errors import UsageError, require_word
 from cspanalyze.pipeline import drawing, studying
 from cspanalyze.pipeline.contrasting import on_the_same_input
 from cspanalyze.pipeline.designs import (
@@ -88,9 +88,19 @@ def draw(
     >>> picture
     <DiagramPicture: resnet18 | resnet18 CSP, γ = 0.5>
     """
-    from cspanalyze.renderers.pictures import Look
+    from cspanalyze.diagrams.record import Level, Metric
+    from cspanalyze.renderers.pictures import Direction, Look, Theme
     from cspanalyze.renderers.pictures.picture import DiagramPicture
 
+    for name, word, words in (
+        ("view", view, drawing.View),
+        ("level", level, Level),
+        ("direction", direction, Direction),
+        ("theme", theme, Theme),
+    ):
+        require_word(name, word, get_args(words))
+    if color_by is not None:
+        require_word("color_by", color_by, get_args(Metric))
     if csp is not None and against is not None:
         raise UsageError("a picture compares two networks: give csp or against, not both")
     base = loaded_of(model, inputs, kwargs)
@@ -125,8 +135,10 @@ def schematic(
     >>> schematic("densenet121", stage=1, csp=Csp())
     <SchematicPicture: densenet121, stage1>
     """
+    from cspanalyze.renderers.pictures import Theme
     from cspanalyze.renderers.pictures.picture import SchematicPicture
 
+    require_word("theme", theme, get_args(Theme))
     base = loaded_of(model, inputs, kwargs)
     return SchematicPicture(drawing.sketch(base, str(stage), csp=csp, every_fusion=every_fusion), theme)
 
@@ -166,12 +178,14 @@ def plot(
     """
     from cspanalyze.hardware import DEFAULT
     from cspanalyze.pipeline.gradients import GradientStudy
+    from cspanalyze.renderers.pictures import Theme
     from cspanalyze.renderers.pictures.picture import PlotPicture
     from cspanalyze.renderers.plots.choosing import KINDS, plotted_of
     from cspanalyze.renderers.plots.kinds import GRADIENT_PLOTS
 
     if kind and kind not in KINDS:
         raise UsageError(f"there is no kind of plot {kind!r}: choose from {', '.join(KINDS)}")
+    require_word("theme", theme, get_args(Theme))
     drawn = record
     if isinstance(record, GradientStudy):
         drawn = record.records() if not kind or kind in GRADIENT_PLOTS else record.figures()
@@ -182,7 +196,7 @@ def sweep(
     models: Network | Sequence[Network],
     *inputs: Any,
     kwargs: Mapping[str, Any] | None = None,
-    gammas: Sequence[float] = (0.5,),
+    gammas: Sequence[float] | float = (0.5,),
     fusions: Sequence[str] | All = ("csp",),
     presets: Sequence[str] | All = ("auto",),
     inners: Sequence[str] | All = ("keep",),
@@ -195,7 +209,7 @@ def sweep(
 
     Args:
         models: one network or several; inputs and kwargs are those of every one that is a module.
-        gammas: shares of channels that bypass the blocks, each between 0 and 1.
+        gammas: shares of channels that bypass the blocks, each between 0 and 1; or one.
         fusions, presets, inners: as in `Csp`, or "all". Of all presets, those that do not fit a network are left out.
         control: count the controls of the twins too.
         front: figures that decide which designs are on the Pareto front; less is better.
@@ -214,12 +228,13 @@ def sweep(
     [('base', None, 1814073344), ('CSP', 0.25, 1184665600), ('CSP', 0.5, 879595520)]
     """
     listed = _listed(models)
+    shares = (gammas,) if isinstance(gammas, int | float) else tuple(gammas)
     with_front([], front)
     fusions, inners = _words("fusion", fusions, FUSIONS), _words("inner", inners, INNERS)
     asked = _words("preset", presets, PRESETS, "auto")
 
     def tasks(names: Sequence[str]) -> tuple[Design, ...]:
-        return designs(names, gammas, fusions, asked, inners, control=control)
+        return designs(names, shares, fusions, asked, inners, control=control)
 
     rows = _here(listed, inputs, kwargs, tasks) if executor is None else _elsewhere(listed, tasks, executor)
     kept: list[DesignRow] = []
@@ -365,8 +380,8 @@ def _listed(models: Network | Sequence[Network]) -> list[Network]:
 def _words(name: str, given: Sequence[str] | All, known: Sequence[str], *more: str) -> tuple[str, ...]:
     """The words of a list, or all that are known."""
     words = tuple(known) if given == "all" else (given,) if isinstance(given, str) else tuple(given)
-    if unknown := [word for word in words if word not in (*known, *more)]:
-        raise UsageError(f"{name} {unknown[0]!r} is not possible: choose from {', '.join((*known, *more))}")
+    for word in words:
+        require_word(name, word, (*known, *more))
     return words
 
 

@@ -3,6 +3,8 @@
 A message is one sentence that says what was given, what was expected and what to do.
 """
 
+from collections.abc import Iterable
+
 
 class CspanalyzeError(Exception):
     """Anything this package refuses to do; the command line prints the message and exits with `exit_code`."""
@@ -16,6 +18,17 @@ class UsageError(CspanalyzeError):
 
 class RangeError(UsageError):
     """A value that no other option could make possible."""
+
+
+def require_word(name: str, word: object, known: Iterable[str]) -> None:
+    """Refuse a word that an argument does not take.
+
+    Raises:
+        UsageError: it is not among the known ones.
+    """
+    words = tuple(known)
+    if word not in words:
+        raise UsageError(f"{name} {word!r} is not possible: choose from {', '.join(words)}")
 
 
 class SourceError(CspanalyzeError):

@@ -33,7 +33,7 @@ def check_writable(path: Path, force: bool, hint: str = "give --force") -> None:
         raise OutputError(f"cannot write into {folder}: {error.strerror or error}") from error
 
 
-def write_file(path: Path, content: str | bytes, *, force: bool) -> None:
+def write_file(path: Path, content: str | bytes, *, force: bool, hint: str = "give --force") -> None:
     """Put the content there, whole; without `force` only where there is no file, also none made since it was checked.
 
     Raises:
@@ -42,7 +42,7 @@ def write_file(path: Path, content: str | bytes, *, force: bool) -> None:
     try:
         replace_file(path, content, force=force)
     except FileExistsError as error:
-        raise OutputError(f"{path} was made by another process meanwhile: give --force to overwrite it") from error
+        raise OutputError(f"{path} was made by another process meanwhile: {hint} to overwrite it") from error
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
 

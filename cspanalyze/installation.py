@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-State = Literal["ok", "missing", "broken"]
+State = Literal["ok", "found", "missing", "broken"]
+"""`ok` was tried and works; `found` is installed, and was not tried."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A package, a program or a device. `said` is what was found out, or why it does not work; `get` is empty if ok."""
+    """A package, a program or a device.
+
+    `said` is what was found out, or why it does not work; `get` is empty if it is there.
+    """
 
     name: str
     kind: Literal["core", "package", "program", "device"]

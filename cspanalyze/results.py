@@ -69,6 +69,10 @@ class Result:
     additive: bool = True
     note: str = ""
 
+    def __repr__(self) -> str:
+        """One line: a network has hundreds of rows."""
+        return f"<Result {self.metric}: {self.total} {self.unit}, method {self.method}, {len(self.rows)} rows>"
+
     def of(self, module: str) -> Number:
         """Sum of the rows of one module or stage; None if it has none, or if one of them is unknown."""
         values = [row.value for row in self.rows if row.module == module]
@@ -133,7 +137,7 @@ class Report(Shown):
         for result in self.results:
             if result.metric == metric:
                 return result
-        raise KeyError(metric)
+        raise KeyError(f"no result {metric!r}: the report holds {', '.join(self.metrics)}")
 
     @property
     def metrics(self) -> tuple[str, ...]:

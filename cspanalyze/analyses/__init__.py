@@ -36,6 +36,7 @@ def run(graph: ModelGraph, metrics: Iterable[str], grouping: Grouping) -> tuple[
     """
     load_plugins()
     view = View(graph, grouping)
+    metrics = (metrics,) if isinstance(metrics, str) else metrics
     with young_collections_only():
         return tuple([result for metric in metrics for result in _of_metric(view, metric)])
 

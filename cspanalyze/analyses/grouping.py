@@ -43,7 +43,7 @@ class Grouping:
             UsageError: an unknown `by`, or a depth that is not positive.
         """
         if depth is not None and depth < 1:
-            raise UsageError(f"--depth must be 1 or more, got {depth}")
+            raise UsageError(f"depth must be 1 or more, got {depth}")
         if by == "stage":
             of_op, of_parameter = _by_stage(graph, rows)
         elif by == "module":
@@ -54,7 +54,7 @@ class Grouping:
             of_op = [op.name for op in graph.ops]
             of_parameter = _first_reader(graph, of_op)
         else:
-            raise UsageError(f"--by takes stage, module, layer or op, got {by!r}")
+            raise UsageError(f"rows are by stage, module, layer or op, got {by!r}")
         # In the order in which the groups first run; those that only hold parameters last.
         return cls(by, tuple(dict.fromkeys([*of_op, *of_parameter])), tuple(of_op), tuple(of_parameter))
 

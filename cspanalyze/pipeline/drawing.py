@@ -50,7 +50,7 @@ def draw(
     networks = shown_networks(model, csp, against, view)
     drawn = [replace(diagram(each.graph, level, metrics, highlight), title=title) for title, each in networks]
     if highlight and not any(part.highlighted for made in drawn for part in made.parts):
-        raise UsageError(f"nothing on level {level} matches --highlight {highlight!r}: try a path like 'layer1.*'")
+        raise UsageError(f"nothing on level {level} matches highlight {highlight!r}: try a path like 'layer1.*'")
     if len(drawn) == 1:
         return drawn[0]
     return difference(drawn[0], drawn[1]) if view == "diff" else side_by_side(*drawn)

@@ -1,4 +1,4 @@
-"""`examine()`: what is installed here, and whether it works. A part that is broken is told, whatever it does."""
+"""`examine()`: what is installed here and, if asked, whether it works. What is broken is told, whatever it does."""
 
 from __future__ import annotations
 
@@ -33,8 +33,11 @@ _OPTIONAL = {
     "sklearn": ("data for gradients --measured --data digits", _EXTRA.format("data")),
     "distributed": ("sweep --scheduler on a Dask cluster", _EXTRA.format("cluster")),
     "ipywidgets": ("sliders in notebooks", _EXTRA.format("notebooks")),
+    "pandas": ("data frames: record.to_dataframe()", "pip install pandas"),
 }
 _DISTRIBUTIONS = {"sklearn": "scikit-learn"}
+_ALWAYS_IMPORTED = ("torch",)
+"""Nothing works without it, and it alone knows of devices."""
 _SECONDS = 60
 _IMPORTER = """
 import importlib, json, sys
@@ -64,20 +67,22 @@ except BaseException as error:
 """
 
 
-def examine() -> Installation:
+def examine(full: bool = False) -> Installation:
     """Look at every package, program and device that some command can use.
 
-    Packages are imported in another process, so that one which crashes it is told like one that raises.
+    Packages but torch are looked up only: importing all takes many seconds. With `full` each is imported, in another
+    process, so that one which crashes it is told like one that raises.
     """
-    names = [*_CORE, *_OPTIONAL]
-    said = _imported([name for name in names if _there(name)])
+    there = [name for name in (*_CORE, *_OPTIONAL) if _there(name)]
+    imported = _imported([name for name in there if full or name in _ALWAYS_IMPORTED])
+    said = {name: imported.get(name) for name in there}
     parts = [
         Part("cspanalyze", "core", "ok", __version__, "this program"),
         Part("Python", "core", "ok", platform.python_version(), "", f"{platform.system()} {platform.machine()}"),
         *(_package(name, "core", gives, "pip install -c constraints.txt .", said) for name, gives in _CORE.items()),
         *(_package(name, "package", gives, get, said) for name, (gives, get) in _OPTIONAL.items()),
         *_programs(),
-        _device(said.get("cuda", "")),
+        _device(imported.get("cuda", "")),
     ]
     return Installation(tuple(parts))
 
@@ -120,16 +125,18 @@ def _lines(names: Sequence[str]) -> tuple[int | str, list[tuple[str, str | None]
     return code, [(name, said) for name, said in map(json.loads, written.splitlines())]
 
 
-def _package(name: str, kind: Literal["core", "package"], gives: str, get: str, said: Mapping[str, str]) -> Part:
+def _package(name: str, kind: Literal["core", "package"], gives: str, get: str, said: Mapping[str, str | None]) -> Part:
+    """`said` is what importing it says, None if it is there and was not imported."""
     if name not in said:
         return Part(name, kind, "missing", "", gives, get=get)
     try:
         found = version(_DISTRIBUTIONS.get(name, name))
     except PackageNotFoundError:
         found = "unknown"
-    if said[name]:
-        return Part(name, kind, "broken", found, gives, said[name], get)
-    return Part(name, kind, "ok", found, gives)
+    why = said[name]
+    if why:
+        return Part(name, kind, "broken", found, gives, why, get)
+    return Part(name, kind, "found" if why is None else "ok", found, gives)
 
 
 def _programs() -> Iterator[Part]:

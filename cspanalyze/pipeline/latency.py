@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from cspanalyze.errors import CspanalyzeError, UsageError
+from cspanalyze.errors import CspanalyzeError, UsageError, require_word
 from cspanalyze.hardware import Profile
 from cspanalyze.pipeline.layouts import Layout, in_layout
 from cspanalyze.pipeline.networks import Csp, loaded_of, twins_of, versions
@@ -69,11 +69,13 @@ def latency(
     """
     from cspanalyze.measure import timing
 
+    require_word("device", conditions.device, get_args(Device))
+    require_word("layout", conditions.layout, get_args(Layout))
     if conditions.device == "cuda":
         import torch
 
         if not torch.cuda.is_available():
-            raise UsageError("--device cuda: torch sees no CUDA device here; leave it out to run on the CPU")
+            raise UsageError("device cuda: torch sees no CUDA device here; leave it out to run on the CPU")
     threads, busy = conditions.threads or timing.processors(), timing.load()
     columns: list[dict[str, _Measured]] = []
     networks: list[Loaded] = []

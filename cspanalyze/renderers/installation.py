@@ -11,7 +11,7 @@ from cspanalyze.installation import Installation, Part
 from cspanalyze.renderers.grid import Block, Cell, Column, Document, Grid, Line, Tone
 from cspanalyze.renderers.style import Style
 
-_TONES: dict[str, Tone] = {"ok": "better", "missing": "faint", "broken": "worse"}
+_TONES: dict[str, Tone] = {"ok": "better", "found": "better", "missing": "faint", "broken": "worse"}
 
 
 def render_installation(installation: Installation, format: str, style: Style) -> str:
@@ -35,10 +35,12 @@ def _document(installation: Installation) -> Document:
         Block((Line((part.name,), (Cell(part.state, _TONES[part.state]), *map(Cell, _texts(part)))),))
         for part in installation.parts
     )
-    lacking = [part for part in installation.parts if part.state != "ok"]
+    lacking = [part for part in installation.parts if part.state in ("missing", "broken")]
     broken = [part.name for part in lacking if part.state == "broken"]
     missing = [part.name for part in lacking if part.state == "missing" and part.kind == "core"]
-    said = f"{len(installation.parts) - len(lacking)} of {len(installation.parts)} parts are there and work"
+    untried = any(part.state == "found" for part in installation.parts)
+    said = f"{len(installation.parts) - len(lacking)} of {len(installation.parts)} parts are there"
+    said += ": ok = tried and works, found = installed, not tried (--full imports it)" if untried else " and work"
     remarks = [said, *([f"broken: {', '.join(broken)}"] if broken else [])]
     remarks += [f"needed and missing: {', '.join(missing)}"] if missing else []
     remarks.append("what is missing is needed only for what it gives; commands run from a checkout of cspanalyze")

@@ -52,7 +52,7 @@ def save(record: Showable, path: str | PathLike[str], *, force: bool = False) ->
     file = Path(os.fspath(path)).expanduser()
     format = picture_format(file.suffix)
     check_writable(file, force, "give force=True")
-    write_file(file, render_saved(record, format, Style(), _layout(record)), force=force)
+    write_file(file, render_saved(record, format, Style(), _layout(record)), force=force, hint="give force=True")
 
 
 def _layout(record: object) -> Layout:

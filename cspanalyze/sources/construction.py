@@ -89,6 +89,8 @@ def check_module(built: Any, what: str) -> nn.Module:
     """
     from torch import nn
 
+    if isinstance(built, type) and issubclass(built, nn.Module):
+        raise SourceError(f"{what} gives the class {built.__name__}, and no network: call it, {built.__name__}(...)")
     if not isinstance(built, nn.Module):
         raise SourceError(f"{what} gives an object of type {type(built).__name__}, and no torch.nn.Module")
     return built

@@ -83,7 +83,7 @@ def test_linear_in_the_batch(name, metric) -> None:
 def test_unknown_names_are_refused(graph) -> None:
     with pytest.raises(UsageError, match="unknown metric 'speed'"):
         run(graph, ["speed"], Grouping.of(graph))
-    with pytest.raises(UsageError, match="--by takes"):
+    with pytest.raises(UsageError, match="rows are by stage"):
         Grouping.of(graph, "colour")
-    with pytest.raises(UsageError, match="--depth"):
+    with pytest.raises(UsageError, match="depth must be 1 or more"):
         Grouping.of(graph, "module", 0)

@@ -14,7 +14,7 @@ from browser import needs_browser
 from torch import nn
 
 import cspanalyze
-from cspanalyze.errors import OutputError, UsageError
+from cspanalyze.errors import CspanalyzeError, OutputError, UsageError
 
 CSP = cspanalyze.Csp(gamma=0.5)
 RECORDS: dict[str, Callable[[], Any]] = {
@@ -214,3 +214,37 @@ def test_without_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(UsageError, match="data frames need pandas: pip install pandas"):
         record.to_dataframe()
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: cspanalyze.draw("resnet18", level="layers"), "level 'layers' is not possible: choose from network"),
+        (lambda: cspanalyze.draw("resnet18", view="twins"), "view 'twins' is not possible"),
+        (lambda: cspanalyze.draw("resnet18", color_by="flops"), "color_by 'flops' is not possible"),
+        (lambda: cspanalyze.schematic("resnet18", theme="black"), "theme 'black' is not possible: choose from light"),
+        (lambda: cspanalyze.plot(None, theme="black"), "theme 'black' is not possible: choose from light, dark"),
+        (lambda: cspanalyze.latency("resnet18", device="gpu"), "device 'gpu' is not possible: choose from cpu, cuda"),
+        (lambda: cspanalyze.latency("resnet18", layout="nhwc"), "layout 'nhwc' is not possible: choose from nchw"),
+        (lambda: cspanalyze.analyze("resnet18", by="leyer"), "rows are by stage, module, layer or op, got 'leyer'"),
+        (lambda: cspanalyze.analyze(torch.nn.Conv2d), "gives the class Conv2d, and no network: call it, Conv2d"),
+    ],
+)  # fmt: skip
+def test_words_that_an_argument_does_not_take(call: Callable[[], object], said: str) -> None:
+    with pytest.raises(CspanalyzeError) as refused:
+        call()
+    assert said in str(refused.value)
+    assert "--" not in str(refused.value), "a caller from Python has no options"
+
+
+def test_one_word_or_figure_stands_for_a_list_of_one() -> None:
+    report = cspanalyze.analyze("resnet18", metrics="macs")
+    assert report.metrics == ("macs",)
+    assert [row.gamma for row in cspanalyze.sweep("resnet18", gammas=0.5).rows] == [None, 0.5]
+
+
+def test_a_result_names_itself_and_what_is_not_there() -> None:
+    report = cspanalyze.analyze("resnet18", metrics=("macs",))
+    assert repr(report.result("macs")) == "<Result macs: 1814073344 MAC, method trace, 6 rows>"
+    with pytest.raises(KeyError, match="no result 'cio': the report holds macs"):
+        report.result("cio")

@@ -21,10 +21,22 @@ def test_what_is_there(process: Any) -> None:
 
     parts = _parts(process("doctor", "--json"))
     assert (parts["torch"]["state"], parts["torch"]["version"]) == ("ok", torch.__version__)
-    for name in ("cspanalyze", "Python", "plotly", "torchvision", "valgrind", "perf", "ncu", "CUDA device", "Graphviz"):
+    for name in (
+        "cspanalyze",
+        "Python",
+        "plotly",
+        "torchvision",
+        "valgrind",
+        "perf",
+        "ncu",
+        "CUDA device",
+        "Graphviz",
+        "pandas",
+    ):
         assert name in parts
+    assert {parts[name]["state"] for name in ("plotly", "pandas")} == {"found"}, "looked up, not imported"
     for part in parts.values():
-        assert part["state"] == "ok" or part["get"] or part["said"], part
+        assert part["state"] in ("ok", "found") or part["get"] or part["said"], part
 
 
 def test_broken_packages_are_told_and_stop_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,9 +54,15 @@ def test_broken_packages_are_told_and_stop_nothing(folder: Path, monkeypatch: py
 
 
 def test_the_table(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(examination, "_imported", lambda names: {"torch": "", "timm": "OSError: gone"})
+    monkeypatch.setattr(
+        examination, "_imported", lambda names: {name: "" if name == "torch" else "OSError: gone" for name in names}
+    )
+    monkeypatch.setattr(examination, "_there", lambda name: name in ("torch", "timm"))
     monkeypatch.setattr("shutil.which", lambda name: None)
     text = " ".join(run("doctor").out.split())
+    assert "timm found" in text
+    assert "--full imports it" in text
+    text = " ".join(run("doctor", "--full").out.split())
     for words in ("torchvision missing", "timm broken", "OSError: gone", "'.[models]'", "apt install valgrind"):
         assert words in text
     assert "needed and missing: fvcore" in text

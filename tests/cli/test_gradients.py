@@ -327,7 +327,7 @@ def test_measured_gradients_are_drawn_and_shown_again(run: Any, folder: Any) -> 
     assert figure.layout.yaxis.ticktext == ("stem", "stage1", "stage2", "head")
     assert run("render", "measured.json").out.startswith("Measured gradients of densenet121")
     refused = run("plot", "measured.json")
-    assert (refused.code, "--kind similarity" in refused.err) == (2, True)
+    assert (refused.code, "kind similarity" in refused.err) == (2, True)
     assert "FILE.json" in run("plot", "resnet18", "--kind", "similarity").err
 
 

@@ -76,7 +76,7 @@ def test_a_saved_report_is_drawn_again(run: Any, folder: Path) -> None:
         assert run("plot", "report.json", "--kind", kind, "-o", f"{kind}.html").code == 0
     run("cio", "resnet18", "-o", "run.json")
     outcome = run("plot", "run.json", "--kind", "overlap", "-o", "x.html")
-    assert outcome.err == "error: run.json holds no gradient records, which --kind overlap draws\n"
+    assert outcome.err == "error: run.json holds no gradient records, which kind overlap draws\n"
 
 
 @pytest.mark.parametrize(

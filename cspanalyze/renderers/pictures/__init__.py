@@ -42,8 +42,8 @@ def picture_format(suffix: str) -> str:
     try:
         return format_of_suffix(suffix)
     except UsageError as error:
-        known = ", ".join(each for formats in (PICTURES, FORMATS) for many in formats.values() for each in many)
-        raise UsageError(f"no format has the suffix {suffix!r}: known are {known}") from error
+        known = dict.fromkeys(each for formats in (PICTURES, FORMATS) for many in formats.values() for each in many)
+        raise UsageError(f"no format has the suffix {suffix!r}: known are {', '.join(known)}") from error
 
 
 def render_diagram(diagram: Diagram, format: str, look: Look, style: Style) -> str | bytes:

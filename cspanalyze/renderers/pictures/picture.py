@@ -60,7 +60,7 @@ class _Picture(Printed):
         file = Path(os.fspath(path)).expanduser()
         format = self.format_of(file.suffix)
         check_writable(file, force, "give force=True")
-        write_file(file, self.content(format), force=force)
+        write_file(file, self.content(format), force=force, hint="give force=True")
 
     def _repr_svg_(self) -> str | None:
         """The picture, never wider than the page. No HTML beside it: GitHub takes embedded images out of that."""

@@ -82,14 +82,14 @@ def plotted_of(
     if kind in GRADIENT_PLOTS:
         records = _gradients(saved)
         if records is None:
-            raise UsageError(f"{name} holds no gradient records, which --kind {kind} draws")
+            raise UsageError(f"{name} holds no gradient records, which kind {kind} draws")
         plot = GRADIENT_PLOTS[kind]
         return Plotted(
             plot.draw(records), plot.caption, _remarks(saved, kind, name) if isinstance(saved, Study) else ()
         )
     if kind == "similarity":
         if not isinstance(saved, GradientMeasurement):
-            raise UsageError(f"{name} holds no measured gradients, which --kind similarity draws")
+            raise UsageError(f"{name} holds no measured gradients, which kind similarity draws")
         if not any(value is not None for each in saved.networks for row in each.similarity for value in row):
             raise UsageError(f"{name} holds no similarity of layers: {'; '.join(saved.notes) or 'none was measured'}")
         return Plotted(similarity(saved), SIMILARITY_CAPTION)
@@ -120,9 +120,9 @@ def record_of(saved: object, kind: str, name: str = "this record") -> Record:
         UsageError: the record has none.
     """
     if isinstance(saved, tuple):
-        raise UsageError(f"{name} holds gradient records: draw them with --kind {', '.join(GRADIENT_PLOTS)}")
+        raise UsageError(f"{name} holds gradient records: draw them with kind {', '.join(GRADIENT_PLOTS)}")
     if isinstance(saved, GradientMeasurement):
-        raise UsageError(f"{name} holds measured gradients: draw them with --kind similarity")
+        raise UsageError(f"{name} holds measured gradients: draw them with kind similarity")
     if isinstance(saved, Study):
         return alone_or_compared(saved.stages if kind in ("bars", "gamma", "capacity") else saved.modules)
     if not isinstance(saved, Report | Comparison):

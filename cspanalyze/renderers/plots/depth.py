@@ -29,7 +29,7 @@ def depth(record: Record, metric: str = "") -> go.Figure:
     metric = metric_of(record, metric)
     base = result_of(reports(record)[0], metric)
     if not base.additive:
-        raise UsageError(f"{title_of(metric)} of layers do not add up to that of the network: choose another --metric")
+        raise UsageError(f"{title_of(metric)} of layers do not add up to that of the network: choose another metric")
     drawn = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.6, 0.4])
     for index, report in enumerate(reports(record)):
         result, look = result_of(report, metric), cue(index)

@@ -96,7 +96,7 @@ def gamma_plot(study: Study) -> go.Figure:
         UsageError: the study has no twins.
     """
     if not study.gammas:
-        raise UsageError("there are no twins to draw against gamma: add --csp")
+        raise UsageError("there are no twins to draw against gamma: it takes a study of a network and its twin")
     base = study.stages.base
     whole = {result.metric: result.total for result in base.results}
     found = [

@@ -38,7 +38,7 @@ def _drawn(record: Record, metric: str, kind: str, tiling: Mapping[str, Any]) ->
         result = result_of(report, metric)
         if not result.additive:
             raise UsageError(
-                f"{title_of(metric)} of modules do not add up to that of the network: choose another --metric"
+                f"{title_of(metric)} of modules do not add up to that of the network: choose another metric"
             )
         start, stop = (index + 0.02 * bool(index)) / len(found), (index + 1) / len(found)
         tree = _tree(name_of(report), {group: figure_of(result, group) for group in report.groups})
