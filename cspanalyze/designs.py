@@ -68,6 +68,8 @@ def label_of(variant: str, preset: str, fusion: str, inner: str, gamma: str) -> 
     )
 
 
+UNITS = {"macs": "MAC", "cio": "elements", "unfused_bytes": "B", "fused_bytes": "B", "peak_bytes": "B"}
+"""Units of the figures that have one, by field."""
 FIELDS = tuple(field.name for field in fields(DesignRow))
 OBJECTIVES = ("macs", "params", "cio", "unfused_bytes", "fused_bytes", "peak_bytes", "gradient_duplication")
 FRONT = ("macs", "fused_bytes", "gradient_duplication")

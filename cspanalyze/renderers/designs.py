@@ -6,7 +6,7 @@ import csv
 import io
 import json
 
-from cspanalyze.designs import FIELDS, DesignRow, Designs, designs_to_json, texts
+from cspanalyze.designs import FIELDS, UNITS, DesignRow, Designs, designs_to_json, texts
 from cspanalyze.renderers.columns import HEADINGS
 from cspanalyze.renderers.figures import UNKNOWN, figure
 from cspanalyze.renderers.grid import Block, Cell, Column, Document, Grid, Line
@@ -14,7 +14,6 @@ from cspanalyze.renderers.style import Style
 
 _FIGURES = ("macs", "params", "cio", "unfused_bytes", "fused_bytes", "peak_bytes")
 _TITLES = {"cio": "CIO", "gradient_duplication": "D_c"}
-_UNITS = {"macs": "MAC", "cio": "elements", "unfused_bytes": "B", "fused_bytes": "B", "peak_bytes": "B"}
 
 
 def render_designs(designs: Designs, format: str, style: Style) -> str:
@@ -28,7 +27,7 @@ def render_designs(designs: Designs, format: str, style: Style) -> str:
 
     columns = [
         Column("gamma", "effective"),
-        *(Column(_TITLES.get(name, HEADINGS[name].title), _UNITS.get(name, "")) for name in _FIGURES),
+        *(Column(_TITLES.get(name, HEADINGS[name].title), UNITS.get(name, "")) for name in _FIGURES),
         Column("gradient dupl.", "D_c"),
         Column("front", align="left", glued=True),
     ]

@@ -102,6 +102,7 @@ def test_rows_of_a_sweep_without_a_figure_are_left_out() -> None:
     ]
     drawn = pareto_plot(rows, "macs", "cio")
     assert [list(trace.x) for trace in drawn.data] == [[11], [10]]
+    assert [drawn.layout.xaxis.title.text, drawn.layout.yaxis.title.text] == ["MACs", "CIO [elements]"]
     with pytest.raises(UsageError, match="no column 'speed': it has model, macs, cio"):
         pareto_plot(rows, "macs", "speed")
     with pytest.raises(UsageError, match="no row"):

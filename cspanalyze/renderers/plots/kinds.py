@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from cspanalyze.designs import label_of
+from cspanalyze.designs import UNITS, label_of
 from cspanalyze.errors import UsageError
 from cspanalyze.gradient_flow.record import GradientRecord
 from cspanalyze.hardware import Profile
@@ -17,7 +17,7 @@ from cspanalyze.renderers.plots.depth import depth
 from cspanalyze.renderers.plots.gradients import overlap, raster, readers
 from cspanalyze.renderers.plots.modules import icicle, treemap
 from cspanalyze.renderers.plots.points import Point, pareto, roofline
-from cspanalyze.renderers.plots.series import name_of, names_of, title_of
+from cspanalyze.renderers.plots.series import name_of, names_of, title_of, with_unit
 from cspanalyze.renderers.tabulation import figure_of, label, reports
 from cspanalyze.results import Record
 from cspanalyze.study import Study
@@ -167,7 +167,12 @@ def pareto_plot(rows: Sequence[Row], x: str, y: str) -> go.Figure:
               if (a := _number(row[x])) and (b := _number(row[y]))]  # fmt: skip
     if not points:
         raise UsageError(f"no row of the file has figures above 0 both for {x} and for {y}")
-    return pareto(points, title_of(x), title_of(y), f"{title_of(y)} against {title_of(x)}, {len(points)} networks")
+    return pareto(points, _axis(x), _axis(y), f"{title_of(y)} against {title_of(x)}, {len(points)} networks")
+
+
+def _axis(column: str) -> str:
+    """What a column of a sweep is called, with its unit."""
+    return with_unit(title_of(column), UNITS.get(column, ""))
 
 
 def _names(rows: Sequence[Row]) -> list[str]:

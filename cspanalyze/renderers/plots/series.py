@@ -57,6 +57,9 @@ def title_of(metric: str) -> str:
 
 def axis_title(result: Result) -> str:
     """The metric with its unit."""
-    printed = unit(result)
-    title = title_of(result.metric)
+    return with_unit(title_of(result.metric), unit(result))
+
+
+def with_unit(title: str, printed: str) -> str:
+    """The title and the unit, unless the title says it."""
     return f"{title} [{_SI_UNITS.get(printed, printed)}]" if printed and printed != title.rstrip("s") else title
