@@ -76,14 +76,17 @@ def measure_gradients(
     >>> record.networks[0].variant, record.draws
     ('base', 2)
     """
+    from cspanalyze.analyses.grouping import stage_rows
+
     loaded = loaded_of(model, inputs, kwargs)
     batches = _batches(loaded, measuring.data)
     found: dict[str, list[Draw]] = {}
     losses: dict[str, list[float]] = {}
     flows: dict[str, _Flow] = {}
     woken: dict[str, None] = {}
+    rows: dict[str, str] | None = None
     for seed in range(measuring.draws):
-        networks_of_draw = _networks(loaded, csp, seed)
+        networks_of_draw, joined = _networks(loaded, csp, seed)
         for number, (name, network) in enumerate(networks_of_draw.items()):
             what = f"draw {seed + 1} of {measuring.draws}, {name}"
             count(what, seed + number / len(networks_of_draw), measuring.draws)
@@ -91,7 +94,9 @@ def measure_gradients(
             woken |= dict.fromkeys(awake)
             batch = batches.draw(seed)
             if name not in flows:
-                flows[name] = _Flow.of(prepared, batch, measuring.mode, loaded.name)
+                graph = _graph(prepared, batch, measuring.mode, loaded.name)
+                rows = stage_rows(graph, joined) if rows is None else rows  # those of the base, which comes first
+                flows[name] = _Flow.of(graph, rows)
             found.setdefault(name, []).append(flows[name].measure(prepared, batch, measuring.mode, seed))
             losses.setdefault(name, []).extend(loss)
     networks = tuple(flows[name].network(name, draws, losses[name]) for name, draws in found.items())
@@ -126,19 +131,12 @@ class _Flow:
     groups: Mapping[str, Sequence[int]]
 
     @classmethod
-    def of(cls, model: nn.Module, batch: Batch, mode: Literal["train", "eval"], name: str) -> _Flow:
+    def of(cls, graph: ModelGraph, rows: Mapping[str, str]) -> _Flow:
         from cspanalyze.analyses import Grouping
-        from cspanalyze.plans import read_plan
-        from cspanalyze.tracing import trace
 
-        try:
-            graph = trace(model, *batch.args, kwargs=batch.kwargs, name=name, mode=mode)
-        except TraceError:  # control flow that depends on data
-            graph = trace(model, *batch.args, kwargs=batch.kwargs, name=name, mode=mode, real=True)
-        graph = replace(graph, plan=read_plan(model))
         flow = gradient_flow(graph)
         refuse_without_gradient(flow)
-        return cls(graph, flow, scopes(flow, Grouping.of(graph)))
+        return cls(graph, flow, scopes(flow, Grouping.of(graph, rows=rows)))
 
     def measure(self, model: nn.Module, batch: Batch, mode: Literal["train", "eval"], seed: int) -> Draw:
         """One draw."""
@@ -154,8 +152,19 @@ class _Flow:
         return measured_network(name, names, Structure.of(duplication(self.flow)), stages, draws, losses)
 
 
-def _networks(loaded: Loaded, csp: Csp | None, seed: int) -> dict[str, nn.Module]:
-    """The network with the weights of this draw, and its twins."""
+def _graph(model: nn.Module, batch: Batch, mode: Literal["train", "eval"], name: str) -> ModelGraph:
+    from cspanalyze.plans import read_plan
+    from cspanalyze.tracing import trace
+
+    try:
+        graph = trace(model, *batch.args, kwargs=batch.kwargs, name=name, mode=mode)
+    except TraceError:  # control flow that depends on data
+        graph = trace(model, *batch.args, kwargs=batch.kwargs, name=name, mode=mode, real=True)
+    return replace(graph, plan=read_plan(model))
+
+
+def _networks(loaded: Loaded, csp: Csp | None, seed: int) -> tuple[dict[str, nn.Module], dict[str, str]]:
+    """The network with the weights of this draw, and its twins; and the stage that each changed module became."""
     from cspanalyze.sources.construction import weights_drawn
 
     with weights_drawn(seed):
@@ -163,7 +172,9 @@ def _networks(loaded: Loaded, csp: Csp | None, seed: int) -> dict[str, nn.Module
     if real is None:
         raise UsageError(f"gradients are measured with numbers, and {loaded.name} cannot be built with any")
     twins = twins_of(real.model, replace(csp, seed=seed), real.args, real.kwargs) if csp is not None else {}
-    return {BASE: real.model, **{name: twin.model for name, twin in twins.items()}}
+    changes = next(iter(twins.values())).changes if twins else ()
+    joined = {path: change.stage for change in changes for path in change.modules}
+    return {BASE: real.model, **{name: twin.model for name, twin in twins.items()}}, joined
 
 
 def _prepared(

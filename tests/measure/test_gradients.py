@@ -14,7 +14,7 @@ from gradients import reference_nets as nets
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from cspanalyze import to_csp, trace
+from cspanalyze import Csp, Measuring, measure_gradients, to_csp, trace
 from cspanalyze.errors import UsageError
 from cspanalyze.gradient_flow import GradientFlow, Slice, duplication, gradient_flow
 from cspanalyze.gradient_flow.measured import FIGURES, GROUP_FIGURES, Draw, estimate, paired_difference, t_quantile
@@ -451,3 +451,33 @@ def test_what_memory_does_not_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("cspanalyze.room.available_bytes", lambda: 1000)
     with pytest.raises(UsageError, match="smaller input, batch"):
         draw_of(Pair())
+
+
+class Block(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(8, 8, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv(x).relu()
+
+
+class Found(nn.Module):
+    """Declares no stages, so that the one there is has to be found."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.body = nn.Conv2d(3, 8, 3), nn.Sequential(Block(), Block(), Block())
+        self.fc = nn.Linear(8, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.fc(self.body(self.stem(x)).mean((2, 3)))
+        return out
+
+
+def test_what_became_one_stage_is_one_row_of_base_twin_and_control() -> None:
+    csp, measuring = Csp(control=True), Measuring(draws=2)
+    record = measure_gradients(Found(), torch.rand(4, 3, 8, 8), csp=csp, measuring=measuring)
+    base, *others = [{group.name for group in network.groups} for network in record.networks]
+    assert others == [base, base]
+    assert "body" in base
