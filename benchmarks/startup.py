@@ -2,7 +2,7 @@
 
     python benchmarks/startup.py [--rounds 5]
 
-Targets: at most 1.35 x `import torch` for a comparison of ResNet-50 with its twin, and .3 s for `--help`.
+Targets: at most 1.35 x `import torch` for a comparison of ResNet-50 with its twin, and .25 s for `--help`.
 """
 
 from __future__ import annotations

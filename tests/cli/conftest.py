@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -66,6 +67,11 @@ class Outcome:
 
 
 Run = Callable[..., Outcome]
+
+
+def heed_interrupts() -> None:
+    """For a process to be: a shell lets jobs in its background ignore interrupts, and they would hand that on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli.conftest import heed_interrupts
 
 OPTIONS = [
     (["cio", "resnet50", "--csp", "--gamma", "0"], "share of channels that bypasses"),
@@ -130,7 +131,8 @@ def test_an_internal_error_is_one_sentence_as_well(run: Any, monkeypatch: pytest
 def test_an_interrupt(folder: Path) -> None:
     (folder / "slow.py").write_text("import time\nprint('started', flush=True)\ntime.sleep(60)\n")
     command = [sys.executable, "-u", "-m", "cspanalyze", "cio", "slow.py:Net"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, preexec_fn=heed_interrupts) as process:
         assert process.stderr is not None
         assert process.stderr.readline() == "started\n"  # what a user's file prints goes to standard error
         time.sleep(0.1)

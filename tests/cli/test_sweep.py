@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli.conftest import heed_interrupts
 
 from cspanalyze.errors import UsageError
 from cspanalyze.pipeline.sweeping import FIELDS, SweepRow, completed, sweep
@@ -149,7 +150,7 @@ def test_strict_tells_of_failures_and_gaps(run: Any, bad: str) -> None:
 
 def test_an_interrupt_leaves_whole_rows_and_no_process(folder: Path, bad: str) -> None:
     command = [sys.executable, "-m", "cspanalyze", "sweep", "resnet18", f"{bad}:hangs", "--csv", "out.csv"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not (
         Path("out.csv").exists() and Path("out.csv").read_text().count("\n") == 2
